@@ -1,0 +1,1 @@
+//! The integration tests of `peerage-cli`, one module a topic.

@@ -1,0 +1,9 @@
+//! The pure heart of Peerage: identities, content-addressed data, and every
+//! protocol's codec and state machine.
+//!
+//! Nothing here touches sockets, files, clocks or sources of randomness: what
+//! a function needs of the world is passed in, and what it wants done comes
+//! out. So everything here runs in a test exactly as it runs in the world.
+
+pub mod data;
+pub mod limits;

@@ -1,0 +1,1 @@
+//! The integration tests of `peerage-core`, one module a topic.

@@ -1,0 +1,1 @@
+//! The integration tests of `peerage`, one module a topic.
