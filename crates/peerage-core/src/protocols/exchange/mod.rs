@@ -1,0 +1,3 @@
+//! Exchange: getting blocks and folders from peers that have them.
+
+pub mod gateway;

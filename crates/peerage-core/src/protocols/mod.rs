@@ -1,0 +1,4 @@
+//! What two peers say on a stream: the codec and the state machine of every
+//! protocol.
+
+pub mod exchange;
