@@ -6,5 +6,6 @@
 //! out. So everything here runs in a test exactly as it runs in the world.
 
 pub mod data;
+pub mod discovery;
 pub mod limits;
 pub mod protocols;

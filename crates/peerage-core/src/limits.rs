@@ -32,3 +32,43 @@ pub const MAX_GATEWAY_ACCEPT_RANGES: usize = 32;
 /// The longest `filename` that a gateway request may ask to see in the answer,
 /// in bytes: what file systems allow.
 pub const MAX_GATEWAY_FILENAME_BYTES: usize = 255;
+// --- discovery: announcements on the local network ---
+
+/// The most entries of a DNS-SD TXT record that are looked at. Ours has seven;
+/// a browser's own additions still fit.
+pub const MAX_TXT_ENTRIES: usize = 32;
+
+/// The most bytes of a whole TXT record: what RFC 6763, section 6.2 says fits
+/// one Ethernet packet.
+pub const MAX_TXT_BYTES: usize = 1300;
+
+/// The longest device name, in bytes: the length of a DNS label (RFC 1035,
+/// section 2.3.4). A longer one is cut at a character.
+pub const MAX_DEVICE_NAME_BYTES: usize = 63;
+
+/// The longest name of an operating system or of a version, in bytes. A longer
+/// one is cut at a character.
+pub const MAX_DEVICE_DETAIL_BYTES: usize = 32;
+
+/// The most announcements from the local network that are kept. A network of
+/// more devices is no home or office; the rest are not shown, so that a flood
+/// of invented names costs a fixed amount of memory.
+pub const MAX_NEARBY_PEERS: usize = 256;
+
+/// The most announcements kept that claim one and the same peer id. Anybody
+/// on the network can claim it, so the true one must not be crowded out by the
+/// first liar, nor may liars fill the list with it.
+pub const MAX_NEARBY_PER_PEER: usize = 4;
+
+/// The most addresses kept of one announcement: three transports on ten
+/// addresses of a host.
+pub const MAX_NEARBY_ADDRESSES: usize = 32;
+
+/// The most DNS records and timers that the multicast DNS responder may hold
+/// of what others sent, before it is restarted empty: 256 peers with eight
+/// records each and two timers a record is 6,144; twice that is no home.
+pub const MAX_RESPONDER_RECORDS: i64 = 12_288;
+
+/// The most events about nearby peers that wait for a reader. A slower reader
+/// is told that it missed some.
+pub const MAX_NEARBY_EVENTS: usize = 256;

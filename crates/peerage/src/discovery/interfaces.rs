@@ -1,0 +1,55 @@
+//! Which network interfaces take part in discovery.
+
+use std::{collections::BTreeSet, io};
+
+use if_addrs::Interface;
+
+/// The network interfaces that discovery uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Interfaces {
+    /// Every interface that is up, except loopback.
+    #[default]
+    Network,
+    /// The interfaces of these names alone, as the system calls them: `eth0`,
+    /// `wlan0`. With the loopback interface's name (`lo` on Linux), several
+    /// nodes on one machine without a network find each other.
+    Named(BTreeSet<String>),
+}
+
+impl Interfaces {
+    pub(super) fn include(&self, interface: &Interface) -> bool {
+        match self {
+            Self::Network => !interface.is_loopback(),
+            Self::Named(names) => names.contains(&interface.name),
+        }
+    }
+
+    /// Whether addresses of this machine alone are worth announcing and
+    /// keeping.
+    pub(super) fn include_loopback(&self) -> bool {
+        matches!(self, Self::Named(_))
+    }
+
+    /// The names of those that are up and have an address now.
+    pub(super) fn usable(&self) -> io::Result<BTreeSet<String>> {
+        let present = if_addrs::get_if_addrs()?.into_iter();
+        let usable = present.filter(|interface| interface.is_oper_up() && self.include(interface));
+        Ok(usable.map(|interface| interface.name).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loopback_interface_takes_part_only_when_named() {
+        let all = if_addrs::get_if_addrs().unwrap();
+        let loopback = all.iter().find(|interface| interface.is_loopback()).unwrap();
+
+        assert!(!Interfaces::Network.include(loopback));
+        assert!(Interfaces::Named([loopback.name.clone()].into()).include(loopback));
+        assert!(!Interfaces::Named(["none".to_owned()].into()).include(loopback));
+    }
+}

@@ -1,0 +1,160 @@
+//! The multicast DNS responder: its thread, from start to certain end.
+
+use std::{io, time::Duration};
+
+use mdns_sd::{
+    DaemonEvent, IfKind, IfPredicate, Receiver, ServiceDaemon, ServiceEvent, ServiceInfo,
+};
+use peerage_core::{
+    discovery::{Announcement, SERVICE_TYPE},
+    limits::MAX_RESPONDER_RECORDS,
+};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::oneshot;
+
+use super::{Interfaces, dns_sd::StartError};
+
+/// How often the responder looks for changed interfaces, in seconds: its
+/// smallest step, about 50 µs of work each time.
+const INTERFACE_CHECK_SECONDS: u32 = 1;
+
+/// How long an answer from the responder's thread is waited for. It answers at
+/// once unless the machine is stalled.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The names of the responder's counters that grow with what others send.
+const GROWING: [&str; 7] = [
+    "cached-ptr",
+    "cached-srv",
+    "cached-addr",
+    "cached-txt",
+    "cached-nsec",
+    "cached-subtype",
+    "timer",
+];
+
+/// A running responder that browses for peers. Dropping it ends its thread,
+/// [`Responder::stop`] also waits for that.
+pub(super) struct Responder {
+    daemon: Daemon,
+    /// What it finds.
+    pub(super) found: Receiver<ServiceEvent>,
+    /// What happens to it.
+    pub(super) happened: Receiver<DaemonEvent>,
+    announced: Option<ServiceInfo>,
+    /// Resolves once the thread has let go of its sockets.
+    ended: oneshot::Receiver<()>,
+}
+
+impl Responder {
+    pub(super) fn start(interfaces: &Interfaces) -> Result<Self, StartError> {
+        check_port()?;
+        let daemon = Daemon(ServiceDaemon::new()?);
+        let (end, ended) = oneshot::channel();
+        daemon.0.disable_interface(IfKind::Predicate(all_but(interfaces.clone(), end)))?;
+        daemon.0.set_ip_check_interval(INTERFACE_CHECK_SECONDS)?;
+        let happened = daemon.0.monitor()?;
+        let found = daemon.0.browse(SERVICE_TYPE)?;
+        Ok(Self { daemon, found, happened, announced: None, ended })
+    }
+
+    /// Announces a node in place of the one announced before, if any.
+    pub(super) fn announce(
+        &mut self,
+        announcement: Option<&Announcement>,
+    ) -> Result<(), StartError> {
+        let service = announcement.map(service).transpose()?.flatten();
+        if let Some(before) = &self.announced {
+            let same_name =
+                service.as_ref().is_some_and(|new| new.get_fullname() == before.get_fullname());
+            if !same_name {
+                self.daemon.0.unregister(before.get_fullname())?;
+            }
+        }
+        if let Some(service) = &service {
+            self.daemon.0.register(service.clone())?;
+        }
+        self.announced = service;
+        Ok(())
+    }
+
+    /// Whether what others sent fills more memory than allowed. Also when the
+    /// responder does not answer.
+    pub(super) async fn is_overfull(&self) -> bool {
+        let Ok(counters) = self.daemon.0.get_metrics() else { return true };
+        match tokio::time::timeout(ANSWER, counters.recv_async()).await {
+            Ok(Ok(counters)) => {
+                let held = GROWING.iter().filter_map(|name| counters.get(*name)).sum::<i64>();
+                held > MAX_RESPONDER_RECORDS
+            }
+            _ => true,
+        }
+    }
+
+    /// Says goodbye on every interface and waits until the thread has ended
+    /// and the sockets are closed.
+    pub(super) async fn stop(mut self) {
+        let end = async {
+            while let Err(mdns_sd::Error::Again) = self.daemon.0.shutdown() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // An error means that the thread has gone by itself.
+            let _ = (&mut self.ended).await;
+        };
+        if tokio::time::timeout(ANSWER, end).await.is_err() {
+            tracing::warn!("the multicast DNS responder did not stop within {ANSWER:?}");
+        }
+    }
+}
+
+/// Ends the thread, which a dropped `ServiceDaemon` leaves running.
+struct Daemon(ServiceDaemon);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.0.shutdown();
+    }
+}
+
+/// Selects every interface but those of `interfaces`. The responder keeps the
+/// selection until it ends and drops it after its sockets, which `end` tells.
+fn all_but(interfaces: Interfaces, end: oneshot::Sender<()>) -> IfPredicate {
+    IfPredicate::new(move |interface| {
+        let _until_dropped = &end;
+        !interfaces.include(interface)
+    })
+}
+
+/// The DNS-SD service of an announcement; none when the node listens nowhere.
+///
+/// The names are derived from the key, so they are unique and need no probing
+/// (RFC 6762, section 8.1), which would cost a second.
+fn service(announcement: &Announcement) -> Result<Option<ServiceInfo>, StartError> {
+    let Some(port) = announcement.ports.first() else { return Ok(None) };
+    let service = ServiceInfo::new(
+        SERVICE_TYPE,
+        &announcement.instance_name(),
+        &announcement.host_name(),
+        (),
+        port,
+        announcement.to_txt().as_slice(),
+    )?;
+    let mut service = service.enable_addr_auto();
+    service.set_requires_probe(false);
+    Ok(Some(service))
+}
+
+/// Whether the port of multicast DNS can be shared with the system's own
+/// responder. The responder itself would only stay silent.
+fn check_port() -> Result<(), StartError> {
+    let bind = || -> io::Result<()> {
+        let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_reuse_address(true)?;
+        #[cfg(unix)]
+        socket.set_reuse_port(true)?;
+        let any = std::net::SocketAddr::from(([0, 0, 0, 0], mdns_sd::MDNS_PORT));
+        socket.bind(&any.into())
+    };
+    bind().map_err(StartError::Port)
+}
