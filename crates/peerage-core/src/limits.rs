@@ -32,6 +32,7 @@ pub const MAX_GATEWAY_ACCEPT_RANGES: usize = 32;
 /// The longest `filename` that a gateway request may ask to see in the answer,
 /// in bytes: what file systems allow.
 pub const MAX_GATEWAY_FILENAME_BYTES: usize = 255;
+
 // --- discovery: announcements on the local network ---
 
 /// The most entries of a DNS-SD TXT record that are looked at. Ours has seven;
