@@ -73,3 +73,19 @@ pub const MAX_RESPONDER_RECORDS: i64 = 12_288;
 /// The most events about nearby peers that wait for a reader. A slower reader
 /// is told that it missed some.
 pub const MAX_NEARBY_EVENTS: usize = 256;
+
+/// The most links one dag-pb node may have: what fits in the largest block
+/// when every link has a SHA-256 CID and a short name, rounded up. Bounds what
+/// decoding a block can allocate.
+pub const MAX_NODE_LINKS: usize = 65_536;
+
+/// The longest name of a folder's entry, in bytes: what Linux, macOS and
+/// Windows file systems allow at most (`NAME_MAX`).
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// The longest target of a symbolic link, in bytes: Linux's `PATH_MAX`.
+pub const MAX_SYMLINK_BYTES: usize = 4096;
+
+/// The largest fan-out of a sharded folder that is read: the UnixFS
+/// specification's and Kubo's.
+pub const MAX_HAMT_FANOUT: usize = 1024;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::cid::{Cid, HashKind, hash};
+use super::cid::{Cid, HashKind, codec, hash};
 use crate::limits::MAX_BLOCK_BYTES;
 
 /// Bytes together with the CID that they hash to.
@@ -20,6 +20,15 @@ impl Block {
     #[must_use]
     pub fn new(codec: u64, kind: HashKind, data: Bytes) -> Self {
         Self { cid: hash(codec, kind, &data), data }
+    }
+
+    /// Names a dag-pb node with a version 0 CID (which is always dag-pb and
+    /// SHA-256).
+    #[must_use]
+    pub fn version_0(data: Bytes) -> Self {
+        let multihash = *hash(codec::DAG_PB, HashKind::Sha2_256, &data).hash();
+        let cid = Cid::new_v0(multihash).expect("a version 0 CID takes every SHA-256 hash");
+        Self { cid, data }
     }
 
     /// Takes bytes that somebody says belong to `cid`.
@@ -104,7 +113,6 @@ pub fn verify(cid: &Cid, data: &[u8]) -> Result<(), VerifyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::codec;
 
     #[test]
     fn accepts_what_hashes_and_refuses_the_rest() {

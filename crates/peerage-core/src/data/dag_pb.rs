@@ -1,0 +1,246 @@
+//! The dag-pb codec: nodes of named links and bytes.
+//!
+//! Strict, as the [dag-pb specification](https://ipld.io/specs/codecs/dag-pb/spec/)
+//! asks: only its fields, in its order, each once. Names are kept as bytes,
+//! since file names need not be UTF-8: what the system calls a file is what
+//! the link is called, byte for byte.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use unsigned_varint::{decode, encode};
+
+use super::Cid;
+use crate::limits::{MAX_BLOCK_BYTES, MAX_NODE_LINKS};
+
+/// A decoded dag-pb node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    /// The links, in the order of the block.
+    pub links: Vec<Link>,
+    /// The data field: for UnixFS, a protocol-buffer message.
+    pub data: Bytes,
+}
+
+/// A link of a dag-pb node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// What is linked to.
+    pub cid: Cid,
+    /// The link's name; empty for the chunks of files. Not always UTF-8.
+    pub name: Bytes,
+    /// The size in bytes of all blocks below the link, as the node's author
+    /// has it (`Tsize`). Not to be relied on.
+    pub total_size: u64,
+}
+
+/// Why a block is not a dag-pb node.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DagPbError {
+    /// The block ends inside a field, or a length points past its end.
+    #[error("the dag-pb block is cut short; fetch it again from another peer")]
+    Truncated,
+    /// A field that dag-pb does not have, in a place or a form it must not have.
+    #[error(
+        "the dag-pb block has an unexpected field (tag {tag:#x}); it was not made by the rules"
+    )]
+    UnexpectedField {
+        /// The protocol-buffer tag that was met.
+        tag: u64,
+    },
+    /// A number that is not a shortest-form 64-bit varint.
+    #[error("the dag-pb block has a malformed number; it was not made by the rules")]
+    MalformedNumber,
+    /// A link without a CID, or with bytes that are none.
+    #[error("a link of the dag-pb block has no readable CID; it was not made by the rules")]
+    MalformedCid,
+    /// More links than [`MAX_NODE_LINKS`].
+    #[error("the dag-pb block has more than {MAX_NODE_LINKS} links; its author must shard it")]
+    TooManyLinks,
+    /// The block is over [`MAX_BLOCK_BYTES`].
+    #[error("the dag-pb block is over {MAX_BLOCK_BYTES} bytes; its author must use smaller blocks")]
+    TooLarge,
+}
+
+const TAG_DATA: u64 = 0x0a;
+const TAG_LINKS: u64 = 0x12;
+const TAG_HASH: u64 = 0x0a;
+const TAG_NAME: u64 = 0x12;
+const TAG_TOTAL_SIZE: u64 = 0x18;
+
+impl Node {
+    /// Decodes a block. Names and data are ranges of `block`, not copies.
+    ///
+    /// # Errors
+    ///
+    /// When the block breaks the rules of dag-pb or a limit.
+    pub fn decode(block: &Bytes) -> Result<Self, DagPbError> {
+        if block.len() > MAX_BLOCK_BYTES {
+            return Err(DagPbError::TooLarge);
+        }
+        let mut node = Self::default();
+        let mut fields = Fields { whole: block, rest: block };
+        // Links and data may come in either order, but not mixed.
+        let (mut seen_data, mut links_closed) = (false, false);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                TAG_LINKS if !links_closed => {
+                    if node.links.len() == MAX_NODE_LINKS {
+                        return Err(DagPbError::TooManyLinks);
+                    }
+                    node.links.push(Link::decode(block, fields.bytes()?)?);
+                }
+                TAG_DATA if !seen_data => {
+                    node.data = fields.shared_bytes()?;
+                    seen_data = true;
+                    links_closed = !node.links.is_empty();
+                }
+                tag => return Err(DagPbError::UnexpectedField { tag }),
+            }
+        }
+        Ok(node)
+    }
+}
+
+impl Link {
+    fn decode(whole: &Bytes, bytes: &[u8]) -> Result<Self, DagPbError> {
+        let mut fields = Fields { whole, rest: bytes };
+        let (mut cid, mut name, mut total_size) = (None, None, None);
+        while let Some(tag) = fields.tag()? {
+            match tag {
+                TAG_HASH if cid.is_none() && name.is_none() && total_size.is_none() => {
+                    cid = Some(read_cid(fields.bytes()?)?);
+                }
+                TAG_NAME if name.is_none() && total_size.is_none() => {
+                    name = Some(fields.shared_bytes()?);
+                }
+                TAG_TOTAL_SIZE if total_size.is_none() => total_size = Some(fields.number()?),
+                tag => return Err(DagPbError::UnexpectedField { tag }),
+            }
+        }
+        Ok(Self {
+            cid: cid.ok_or(DagPbError::MalformedCid)?,
+            name: name.unwrap_or_default(),
+            total_size: total_size.unwrap_or_default(),
+        })
+    }
+}
+
+/// Reads a CID that fills `bytes` to the end.
+fn read_cid(mut bytes: &[u8]) -> Result<Cid, DagPbError> {
+    match Cid::read_bytes(&mut bytes) {
+        Ok(cid) if bytes.is_empty() => Ok(cid),
+        _ => Err(DagPbError::MalformedCid),
+    }
+}
+
+/// A cursor over the fields of a protocol-buffer message that is a part of a
+/// shared buffer.
+struct Fields<'a> {
+    whole: &'a Bytes,
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn tag(&mut self) -> Result<Option<u64>, DagPbError> {
+        if self.rest.is_empty() { Ok(None) } else { self.number().map(Some) }
+    }
+
+    fn number(&mut self) -> Result<u64, DagPbError> {
+        let (number, rest) = decode::u64(self.rest).map_err(|error| match error {
+            decode::Error::Insufficient => DagPbError::Truncated,
+            _ => DagPbError::MalformedNumber,
+        })?;
+        self.rest = rest;
+        Ok(number)
+    }
+
+    fn bytes(&mut self) -> Result<&'a [u8], DagPbError> {
+        let length = usize::try_from(self.number()?).map_err(|_| DagPbError::Truncated)?;
+        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(DagPbError::Truncated)?;
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    fn shared_bytes(&mut self) -> Result<Bytes, DagPbError> {
+        let bytes = self.bytes()?;
+        Ok(if bytes.is_empty() { Bytes::new() } else { self.whole.slice_ref(bytes) })
+    }
+}
+
+/// Writes a dag-pb node: links first, in the order given, then data.
+///
+/// The caller gives links sorted by name bytes, as the specification asks
+/// (links with empty names keep their order).
+#[derive(Debug, Default)]
+pub struct Writer {
+    buffer: BytesMut,
+    total_size: u64,
+}
+
+impl Writer {
+    /// A writer that expects to write about `capacity` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { buffer: BytesMut::with_capacity(capacity), total_size: 0 }
+    }
+
+    /// Adds a link whose name is `prefix` followed by `name`.
+    pub fn link(&mut self, cid: &Cid, prefix: &[u8], name: &[u8], total_size: u64) {
+        let cid_length = cid.encoded_len();
+        let name_length = prefix.len() + name.len();
+        self.tag(TAG_LINKS);
+        self.number(link_body_length(cid_length, name_length, total_size) as u64);
+        self.tag(TAG_HASH);
+        self.number(cid_length as u64);
+        cid.write_bytes((&mut self.buffer).writer()).expect("a buffer in memory takes all bytes");
+        self.tag(TAG_NAME);
+        self.number(name_length as u64);
+        self.buffer.extend_from_slice(prefix);
+        self.buffer.extend_from_slice(name);
+        self.tag(TAG_TOTAL_SIZE);
+        self.number(total_size);
+        self.total_size = self.total_size.saturating_add(total_size);
+    }
+
+    /// Adds the data and ends the node: its bytes, and the cumulative size in
+    /// bytes of this block and all below it.
+    #[must_use]
+    pub fn finish(mut self, data: &[u8]) -> (Bytes, u64) {
+        self.tag(TAG_DATA);
+        self.number(data.len() as u64);
+        self.buffer.extend_from_slice(data);
+        let total_size = self.total_size.saturating_add(self.buffer.len() as u64);
+        (self.buffer.freeze(), total_size)
+    }
+
+    fn tag(&mut self, tag: u64) {
+        self.number(tag);
+    }
+
+    fn number(&mut self, number: u64) {
+        let mut buffer = encode::u64_buffer();
+        self.buffer.extend_from_slice(encode::u64(number, &mut buffer));
+    }
+}
+
+/// The number of bytes that one link adds to a node.
+#[must_use]
+pub fn link_length(cid: &Cid, name_length: usize, total_size: u64) -> usize {
+    field_length(link_body_length(cid.encoded_len(), name_length, total_size))
+}
+
+/// The number of bytes of a length-delimited field with a tag of one byte.
+#[must_use]
+pub const fn field_length(body_length: usize) -> usize {
+    1 + varint_length(body_length as u64) + body_length
+}
+
+fn link_body_length(cid_length: usize, name_length: usize, total_size: u64) -> usize {
+    field_length(cid_length) + field_length(name_length) + 1 + varint_length(total_size)
+}
+
+/// The number of bytes of a varint.
+#[must_use]
+pub const fn varint_length(number: u64) -> usize {
+    ((70 - (number | 1).leading_zeros()) / 7) as usize
+}
