@@ -7,5 +7,7 @@
 
 pub mod data;
 pub mod discovery;
+pub mod identity;
 pub mod limits;
 pub mod protocols;
+pub mod text;

@@ -89,3 +89,57 @@ pub const MAX_SYMLINK_BYTES: usize = 4096;
 /// The largest fan-out of a sharded folder that is read: the UnixFS
 /// specification's and Kubo's.
 pub const MAX_HAMT_FANOUT: usize = 1024;
+
+// --- identity: keys and names ---
+
+/// The largest key file that is read, in bytes: 16 KiB. Ours are under 1 KiB;
+/// the largest RSA keys in use, which are recognised in order to be refused
+/// by name, are under 8 KiB.
+pub const MAX_KEY_FILE_BYTES: usize = 16 * 1024;
+
+/// The longest passphrase, in bytes: 1024. Far beyond what anybody types, and
+/// nothing to hash.
+pub const MAX_PASSPHRASE_BYTES: usize = 1024;
+
+/// The most memory that a key file can make us use to open it, in KiB:
+/// 256 MiB, eight times our own setting, which the smallest machines have.
+pub const MAX_KEY_MEMORY_KIB: u32 = 256 * 1024;
+
+/// The most passes over that memory that a key file can ask for: 16, so that
+/// the most expensive file costs some seconds.
+pub const MAX_KEY_PASSES: u32 = 16;
+
+/// The most lanes that a key file can ask for: 8. They are computed one after
+/// another, so they cost no threads.
+pub const MAX_KEY_LANES: u32 = 8;
+
+/// The longest name of an identity, in characters: 64, which fits every file
+/// system with room for a suffix.
+pub const MAX_IDENTITY_NAME_CHARS: usize = 64;
+
+/// The most identities in one key store: 1024, so that listing them stays
+/// quick whatever is in the folder.
+pub const MAX_IDENTITIES: usize = 1024;
+
+/// The longest text that is read as a peer id, in bytes: 128. The longest
+/// written form of one (an RSA peer's, in base 16) is under 90.
+pub const MAX_PEER_ID_TEXT_BYTES: usize = 128;
+
+// --- links ---
+
+/// The longest link, in bytes: 4 KiB, more than a QR code holds and about what
+/// chats and shells pass on whole.
+pub const MAX_LINK_BYTES: usize = 4 * 1024;
+
+/// The most providers that a link names: 8.
+pub const MAX_LINK_PROVIDERS: usize = 8;
+
+/// The most addresses that a link gives for one provider: 16; a machine with
+/// more has too many for a receiver to try in turn.
+pub const MAX_LINK_ADDRESSES: usize = 16;
+
+// --- text from others ---
+
+/// The most marks without width that are shown on one character: 8. Written
+/// languages need four; more pile up over the neighbouring lines.
+pub const MAX_COMBINING_MARKS: usize = 8;

@@ -1,4 +1,5 @@
 //! What two peers say on a stream: the codec and the state machine of every
-//! protocol.
+//! protocol; and the links that people hand each other.
 
 pub mod exchange;
+pub mod link;
