@@ -143,3 +143,22 @@ pub const MAX_LINK_ADDRESSES: usize = 16;
 /// The most marks without width that are shown on one character: 8. Written
 /// languages need four; more pile up over the neighbouring lines.
 pub const MAX_COMBINING_MARKS: usize = 8;
+
+// --- download: receiving a graph ---
+
+/// How many bytes one request asks for at most, where the sizes are known:
+/// 16 MiB. Large enough that requests cost nothing beside the bytes, small
+/// enough that several providers share a file and a slow one holds little.
+pub const DOWNLOAD_UNIT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// How many parts may wait to be fetched at once: some 200 bytes each, so that
+/// a folder made to exhaust memory takes 50 MB at most. Real folders are cut
+/// into shards of 256 entries and stay far below.
+pub const DOWNLOAD_PENDING_ITEMS: usize = 250_000;
+
+/// How many links may lie between the root and a block: folders in folders,
+/// their shards, and the nodes of a file. File systems stop at a few hundred.
+pub const DOWNLOAD_GRAPH_DEPTH: u16 = 512;
+
+/// The longest path below the output, in bytes: what Linux opens (`PATH_MAX`).
+pub const DOWNLOAD_PATH_BYTES: usize = 4096;

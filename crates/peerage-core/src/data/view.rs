@@ -88,6 +88,8 @@ pub enum ShardLink {
         position: usize,
         /// The sub-shard's block.
         cid: Cid,
+        /// The bytes of all blocks in and below it, as the link says: a hint.
+        total_size: u64,
     },
 }
 
@@ -240,7 +242,7 @@ fn shard_link(link: Link, fanout: Fanout) -> Result<ShardLink, DecodeError> {
     let prefix = link.name.get(..length).ok_or(DecodeError::MalformedShard)?;
     let position = fanout.parse_prefix(prefix).ok_or(DecodeError::MalformedShard)?;
     if link.name.len() == length {
-        return Ok(ShardLink::Shard { position, cid: link.cid });
+        return Ok(ShardLink::Shard { position, cid: link.cid, total_size: link.total_size });
     }
     Ok(ShardLink::Entry { position, entry: entry(link, length)? })
 }

@@ -1,3 +1,4 @@
 //! Exchange: getting blocks and folders from peers that have them.
 
+pub mod download;
 pub mod gateway;
