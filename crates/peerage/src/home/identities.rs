@@ -1,0 +1,368 @@
+//! The key store: named identities, one of them in use.
+
+use std::{
+    fs::{self, Permissions},
+    io,
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+};
+
+use peerage_core::{
+    identity::{
+        Cost, IdentityName, KeyFile, KeyFileError, KeyKind, Keypair, NameError, Seal, generate,
+    },
+    limits::MAX_KEY_FILE_BYTES,
+};
+
+use super::files;
+
+const EXTENSION: &str = "key";
+const IN_USE: &str = "in-use";
+
+/// The identities of a home.
+///
+/// Every change is one step on the disk: a crash leaves the old or the new.
+///
+/// ```
+/// use peerage::home::{Home, new_key};
+/// use peerage::identity::{KeyFile, KeyKind};
+///
+/// # let folder = tempfile::tempdir()?;
+/// let home = Home::open(folder.path().join("home"))?;
+/// let identities = home.identities();
+/// let file = KeyFile::clear(&new_key(KeyKind::Ed25519)?)?;
+/// identities.add(&"work".parse()?, &file)?;
+/// identities.select(&"work".parse()?)?;
+/// assert_eq!(identities.load(&identities.in_use()?)?.peer_id(), file.peer_id());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identities {
+    folder: PathBuf,
+}
+
+/// An identity as it lies in the home.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Identity {
+    /// What it is called here.
+    pub name: IdentityName,
+    /// Its key, perhaps sealed.
+    pub file: KeyFile,
+    /// Whether it is the one in use.
+    pub in_use: bool,
+}
+
+/// What can go wrong with identities.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// There is none of that name.
+    #[error("there is no identity called {0}; `peerage id` lists those there are")]
+    Unknown(IdentityName),
+    /// There is one of that name already.
+    #[error("there is an identity called {0} already; choose another name")]
+    Taken(IdentityName),
+    /// The one in use cannot be removed while there are others.
+    #[error("{0} is in use; use another identity first")]
+    InUse(IdentityName),
+    /// Others can read the file.
+    #[error("others can read the key file {}; run `chmod 600` on it, and think about who may have read it", .0.display())]
+    Exposed(PathBuf),
+    /// The file is not a key file, or cannot be opened.
+    #[error("identity {name}: {source}")]
+    File {
+        /// The identity.
+        name: IdentityName,
+        /// What is wrong.
+        source: KeyFileError,
+    },
+    /// A name in the home cannot be one.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The system refused.
+    #[error("the identities in {} cannot be read or written: {source}; check the folder", folder.display())]
+    Io {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gave no randomness.
+    #[error("the system has no randomness for a key: {0}; try again")]
+    Randomness(getrandom::Error),
+}
+
+/// Makes a key from the system's randomness.
+///
+/// # Errors
+///
+/// When the system has none.
+pub fn new_key(kind: KeyKind) -> Result<Keypair, IdentityError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(IdentityError::Randomness)?;
+    Ok(generate(kind, seed.into()))
+}
+
+/// What seals a key: the usual cost, and a salt and nonce from the system's
+/// randomness.
+///
+/// # Errors
+///
+/// When the system has none.
+pub fn seal() -> Result<Seal, IdentityError> {
+    let mut seal = Seal { cost: Cost::default(), salt: [0; 16], nonce: [0; 24] };
+    getrandom::fill(&mut seal.salt).map_err(IdentityError::Randomness)?;
+    getrandom::fill(&mut seal.nonce).map_err(IdentityError::Randomness)?;
+    Ok(seal)
+}
+
+impl Identities {
+    pub(super) const fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// All identities, by name.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be read.
+    pub fn list(&self) -> Result<Vec<Identity>, IdentityError> {
+        let in_use = self.in_use()?;
+        let mut names = self.names()?;
+        names.sort();
+        let load = |name: IdentityName| {
+            Ok(Identity { file: self.load(&name)?, in_use: name == in_use, name })
+        };
+        names.into_iter().map(load).collect()
+    }
+
+    /// The name of the identity in use; there need not be such an identity in
+    /// a new home.
+    ///
+    /// # Errors
+    ///
+    /// When the home cannot be read, or holds what is no name.
+    pub fn in_use(&self) -> Result<IdentityName, IdentityError> {
+        match fs::read_to_string(self.folder.join(IN_USE)) {
+            Ok(name) => Ok(name.trim_ascii().parse()?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(IdentityName::default()),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// The key file of an identity.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, others can read it, or it is damaged.
+    pub fn load(&self, name: &IdentityName) -> Result<KeyFile, IdentityError> {
+        let path = self.path(name);
+        let about = fs::metadata(&path).map_err(|error| self.missing(name, error))?;
+        if about.permissions().mode() & 0o077 != 0 {
+            return Err(IdentityError::Exposed(path));
+        }
+        if about.len() > MAX_KEY_FILE_BYTES as u64 {
+            return Err(IdentityError::File { name: name.clone(), source: KeyFileError::TooLarge });
+        }
+        let bytes = fs::read(&path).map_err(|error| self.missing(name, error))?;
+        KeyFile::parse(&bytes).map_err(|source| IdentityError::File { name: name.clone(), source })
+    }
+
+    /// The key file of the identity `wanted`, or else of the one in use. In a
+    /// home without any, an Ed25519 identity without passphrase is made.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such identity, or it cannot be read or made.
+    pub fn load_or_make(
+        &self,
+        wanted: Option<&IdentityName>,
+    ) -> Result<(IdentityName, KeyFile), IdentityError> {
+        let name = match wanted {
+            Some(name) => name.clone(),
+            None => self.in_use()?,
+        };
+        if wanted.is_none() && self.names()?.is_empty() {
+            let file = KeyFile::clear(&new_key(KeyKind::Ed25519)?)
+                .map_err(|source| IdentityError::File { name: name.clone(), source })?;
+            match self.add(&name, &file) {
+                // Another process has just made it: take that one.
+                Ok(()) | Err(IdentityError::Taken(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let file = self.load(&name)?;
+        Ok((name, file))
+    }
+
+    /// Keeps a new identity.
+    ///
+    /// # Errors
+    ///
+    /// When the name is taken, or the home cannot be written.
+    pub fn add(&self, name: &IdentityName, file: &KeyFile) -> Result<(), IdentityError> {
+        self.prepare()?;
+        let text = file.to_text();
+        files::create(&self.path(name), text.as_bytes()).map_err(|error| self.taken(name, error))
+    }
+
+    /// Uses this identity from now on.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, or the home cannot be written.
+    pub fn select(&self, name: &IdentityName) -> Result<(), IdentityError> {
+        self.load(name)?;
+        let line = format!("{name}\n");
+        files::replace(&self.folder.join(IN_USE), line.as_bytes())
+            .map_err(|error| self.failed(error))
+    }
+
+    /// Calls an identity something else.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, the new one is taken, or the home
+    /// cannot be written.
+    pub fn rename(&self, from: &IdentityName, to: &IdentityName) -> Result<(), IdentityError> {
+        let in_use = self.in_use()? == *from;
+        let (old, new) = (self.path(from), self.path(to));
+        fs::metadata(&old).map_err(|error| self.missing(from, error))?;
+        // The key is there under one name at least, at every moment.
+        fs::hard_link(&old, &new).map_err(|error| self.taken(to, error))?;
+        if in_use {
+            self.select(to)?;
+        }
+        fs::remove_file(&old).map_err(|error| self.failed(error))
+    }
+
+    /// Deletes an identity. The one in use can only be the last.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of that name, it is in use, or the home cannot be
+    /// written.
+    pub fn remove(&self, name: &IdentityName) -> Result<(), IdentityError> {
+        let path = self.path(name);
+        fs::metadata(&path).map_err(|error| self.missing(name, error))?;
+        if self.in_use()? == *name && self.names()?.len() > 1 {
+            return Err(IdentityError::InUse(name.clone()));
+        }
+        fs::remove_file(path).map_err(|error| self.failed(error))
+    }
+
+    fn names(&self) -> Result<Vec<IdentityName>, IdentityError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(|error| self.failed(error))?.path();
+            if path.extension().is_some_and(|extension| extension == EXTENSION) {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                names.push(stem.parse()?);
+            }
+        }
+        Ok(names)
+    }
+
+    fn prepare(&self) -> Result<(), IdentityError> {
+        files::private_folder(&self.folder)
+            .and_then(|()| fs::set_permissions(&self.folder, Permissions::from_mode(0o700)))
+            .map_err(|error| self.failed(error))
+    }
+
+    fn path(&self, name: &IdentityName) -> PathBuf {
+        self.folder.join(format!("{name}.{EXTENSION}"))
+    }
+
+    fn failed(&self, source: io::Error) -> IdentityError {
+        IdentityError::Io { folder: self.folder.clone(), source }
+    }
+
+    fn missing(&self, name: &IdentityName, error: io::Error) -> IdentityError {
+        match error.kind() {
+            io::ErrorKind::NotFound => IdentityError::Unknown(name.clone()),
+            _ => self.failed(error),
+        }
+    }
+
+    fn taken(&self, name: &IdentityName, error: io::Error) -> IdentityError {
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => IdentityError::Taken(name.clone()),
+            _ => self.failed(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+
+    fn home() -> (tempfile::TempDir, Identities) {
+        let folder = tempfile::tempdir().unwrap();
+        let identities = Home::open(folder.path().join("home")).unwrap().identities();
+        (folder, identities)
+    }
+
+    fn name(text: &str) -> IdentityName {
+        text.parse().unwrap()
+    }
+
+    fn key() -> KeyFile {
+        KeyFile::clear(&new_key(KeyKind::Ed25519).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_new_home_makes_its_identity_once() {
+        let (_folder, identities) = home();
+        assert!(identities.list().unwrap().is_empty());
+        let (made, first) = identities.load_or_make(None).unwrap();
+        let (_, again) = identities.load_or_make(None).unwrap();
+        assert_eq!((made, first.peer_id()), (IdentityName::default(), again.peer_id()));
+        let wanted = identities.load_or_make(Some(&name("work")));
+        assert!(matches!(wanted, Err(IdentityError::Unknown(_))));
+    }
+
+    #[test]
+    fn only_the_owner_can_read_keys() {
+        let (folder, identities) = home();
+        identities.add(&name("a"), &key()).unwrap();
+        let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(folder.path().join("home")), 0o700);
+        assert_eq!(mode(identities.folder.clone()), 0o700);
+        assert_eq!(mode(identities.path(&name("a"))), 0o600);
+        fs::set_permissions(identities.path(&name("a")), Permissions::from_mode(0o640)).unwrap();
+        assert!(matches!(identities.load(&name("a")), Err(IdentityError::Exposed(_))));
+    }
+
+    #[test]
+    fn identities_are_renamed_and_removed_with_care() {
+        let (_folder, identities) = home();
+        identities.add(&name("a"), &key()).unwrap();
+        identities.add(&name("b"), &key()).unwrap();
+        identities.select(&name("a")).unwrap();
+        let taken = identities.rename(&name("a"), &name("b"));
+        assert!(matches!(taken, Err(IdentityError::Taken(_))));
+        identities.rename(&name("a"), &name("c")).unwrap();
+        assert_eq!(identities.in_use().unwrap(), name("c"));
+        assert!(matches!(identities.remove(&name("c")), Err(IdentityError::InUse(_))));
+        assert!(matches!(identities.remove(&name("a")), Err(IdentityError::Unknown(_))));
+        identities.remove(&name("b")).unwrap();
+        identities.remove(&name("c")).unwrap();
+        assert!(identities.list().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_damaged_key_is_named() {
+        let (_folder, identities) = home();
+        identities.add(&name("a"), &key()).unwrap();
+        fs::write(identities.path(&name("a")), "peerage identity 1\nnonsense").unwrap();
+        let error = identities.load(&name("a")).unwrap_err();
+        assert!(error.to_string().contains("identity a"), "{error}");
+    }
+}

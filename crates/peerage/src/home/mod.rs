@@ -1,0 +1,69 @@
+//! A home: the folder that holds one user's identities, store and running
+//! node.
+//!
+//! ```text
+//! HOME/identities/NAME.key   one identity each, readable by the owner alone
+//! HOME/identities/in-use     the name of the one in use; `default` if absent
+//! HOME/store/                blocks, and where shared files are
+//! HOME/control.sock          the running node, if one runs
+//! ```
+
+mod files;
+mod identities;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+pub use self::identities::{Identities, Identity, IdentityError, new_key, seal};
+
+/// A home folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    path: PathBuf,
+}
+
+/// Why a home folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[error("the home folder {} cannot be used: {source}; choose one that you can write to", path.display())]
+pub struct HomeError {
+    /// The folder.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl Home {
+    /// The home at `path`, made if it is not there, for the owner alone.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be made.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
+        let path = path.into();
+        match files::private_folder(&path) {
+            Ok(()) => Ok(Self { path }),
+            Err(source) => Err(HomeError { path, source }),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the store.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.path.join("store")
+    }
+
+    /// The identities.
+    #[must_use]
+    pub fn identities(&self) -> Identities {
+        Identities::new(self.path.join("identities"))
+    }
+}
