@@ -162,3 +162,45 @@ pub const DOWNLOAD_GRAPH_DEPTH: u16 = 512;
 
 /// The longest path below the output, in bytes: what Linux opens (`PATH_MAX`).
 pub const DOWNLOAD_PATH_BYTES: usize = 4096;
+
+// --- exchange: bitswap ---
+
+/// The largest bitswap message that is read or written, in bytes, without its
+/// length prefix: 4 MiB, as go-bitswap and js-bitswap have it.
+pub const MAX_BITSWAP_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many entries (wants, blocks and presences together) one bitswap message
+/// may carry. The shortest useful entry is about 40 bytes on the wire, and Kubo
+/// cuts its want-lists at 512 KiB, so 32,768 is more than peers send; it keeps
+/// the decoded form of a message of empty entries near 3 MiB.
+pub const MAX_BITSWAP_MESSAGE_ENTRIES: usize = 32_768;
+
+/// How many wants of one peer a bitswap server remembers. Kubo keeps 1,024;
+/// twice that lets a peer ask for the whole of one wide node at a time.
+pub const MAX_BITSWAP_WANTS_PER_PEER: usize = 2048;
+
+/// How many wants one bitswap session holds, queued and asked together: two
+/// layers of 1,024-link nodes.
+pub const MAX_BITSWAP_SESSION_WANTS: usize = 4096;
+
+/// How many peers one bitswap session asks at the same time.
+pub const MAX_BITSWAP_SESSION_PEERS: usize = 64;
+
+/// Up to how many bytes of blocks a bitswap session has on their way from one
+/// peer, or waiting to be taken out, before it asks for more: 16 MiB fills a
+/// path of 1 Gbit/s with 100 ms of delay and stays small beside the memory
+/// that a process may use.
+pub const BITSWAP_WINDOW_BYTES: usize = 16 * 1024 * 1024;
+
+/// How many blocks that nobody asked for a peer may send before a bitswap
+/// session gives it up: answers cross cancels, so a few are honest.
+pub const MAX_BITSWAP_UNWANTED_BLOCKS: u32 = 64;
+
+/// The size in bytes from which a bitswap server sends no more blocks in the
+/// same message: large enough to make a message's cost small, small enough
+/// that a message of one more block of 2 MiB stays under the message limit.
+pub const BITSWAP_REPLY_BYTES: usize = 1024 * 1024;
+
+/// A block of up to this many bytes is sent at once to a peer that only asked
+/// whether it is there, as Kubo and Helia do: the answer costs about the same.
+pub const BITSWAP_SMALL_BLOCK_BYTES: u64 = 1024;
