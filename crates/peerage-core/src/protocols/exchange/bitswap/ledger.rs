@@ -173,6 +173,7 @@ impl Ledger {
 
     /// Adds a want or asks for it anew; says whether there was room.
     fn add(&mut self, entry: &Entry) -> bool {
+        let full = self.wants.len() >= MAX_BITSWAP_WANTS_PER_PEER;
         match self.wants.get_mut(&entry.cid) {
             Some(state) => {
                 let upgraded = upgrade(state, entry);
@@ -181,7 +182,7 @@ impl Ledger {
                     return true;
                 }
             }
-            None if self.wants.len() >= MAX_BITSWAP_WANTS_PER_PEER => return false,
+            None if full => return false,
             None => {
                 let Entry { cid, want, send_dont_have, .. } = *entry;
                 self.wants.insert(cid, State { want, send_dont_have, stage: Stage::Waiting });

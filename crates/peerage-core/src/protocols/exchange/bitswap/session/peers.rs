@@ -14,9 +14,9 @@ use crate::{
     protocols::exchange::bitswap::Entry,
 };
 
-/// What blocks are taken to weigh before the first has come: the chunk size
-/// of Kubo's older profile, a quarter of the newer one's.
-const FIRST_GUESS_BYTES: usize = 256 * 1024;
+/// What blocks are taken to weigh before the first has come: the chunk size of
+/// the default profile. A lower guess would ask for more than the window holds.
+const FIRST_GUESS_BYTES: usize = 1024 * 1024;
 
 /// How many wants may be with one peer, however small the blocks: half of what
 /// Kubo and Helia remember of a peer (1,024), so that a second session fits.
