@@ -90,6 +90,38 @@ pub const MAX_SYMLINK_BYTES: usize = 4096;
 /// specification's and Kubo's.
 pub const MAX_HAMT_FANOUT: usize = 1024;
 
+/// The deepest nesting of a dag-cbor record: far more than any record of ours
+/// or OrbitDB's has, far less than a thread's stack takes.
+pub const MAX_CBOR_DEPTH: usize = 64;
+
+/// The most values in a dag-cbor record. A decoded value takes about a hundred
+/// bytes, so a block of one-byte values would otherwise grow a hundredfold;
+/// this bounds a record to some 13 MB.
+pub const MAX_CBOR_ITEMS: usize = 131_072;
+
+/// The largest header of a CAR, in bytes: some 1,500 roots, where one is usual.
+pub const MAX_CAR_HEADER_BYTES: usize = 64 * 1024;
+
+/// The largest section of a CAR, in bytes: the largest block and its CID.
+pub const MAX_CAR_SECTION_BYTES: usize = MAX_BLOCK_BYTES + 128;
+
+/// The deepest graph that is walked, in blocks below its root. Folders as deep
+/// as the longest path of 4096 bytes have names of 16 bytes on average.
+pub const MAX_DAG_DEPTH: u32 = 256;
+
+/// The most links that a walk holds for later: those of the blocks between
+/// the root and where it is. A folder of one block holds about 5,000, so this
+/// is enough for any path; it bounds a walk to some 16 MB.
+pub const MAX_WALK_PENDING: usize = 131_072;
+
+/// The most blocks that a walk without duplicates remembers, at up to 40 bytes
+/// each. Beyond, a block that occurs again may be sent again.
+pub const MAX_WALK_SEEN: usize = 262_144;
+
+/// The most blocks of one walk: 64 TiB of the usual chunks. Ends walks of
+/// graphs that repeat themselves exponentially.
+pub const MAX_WALK_BLOCKS: u64 = 1 << 26;
+
 // --- identity: keys and names ---
 
 /// The largest key file that is read, in bytes: 16 KiB. Ours are under 1 KiB;

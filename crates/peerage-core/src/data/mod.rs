@@ -1,6 +1,8 @@
 //! What survives an unreliable network and untrusted peers: content-addressed
 //! blocks and the graphs made of them.
 
+pub mod car;
+pub mod dag_cbor;
 pub mod dag_pb;
 pub mod directory;
 pub mod hamt;
