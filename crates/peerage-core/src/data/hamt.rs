@@ -85,6 +85,57 @@ impl Fanout {
     }
 }
 
+/// Where a shard is in a folder: which bits of a name's hash led to it.
+///
+/// Shows that an entry is where it should be, and so that no name is twice in
+/// the folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardPlace {
+    fanout: Fanout,
+    depth: u32,
+    /// The bits that led here, as a number.
+    taken: u64,
+}
+
+impl ShardPlace {
+    /// The place of a folder's root shard.
+    #[must_use]
+    pub const fn root(fanout: Fanout) -> Self {
+        Self { fanout, depth: 0, taken: 0 }
+    }
+
+    /// The place of the shard below this one at `position`; none where a hash
+    /// has no bits left for it.
+    #[must_use]
+    pub fn below(self, position: usize) -> Option<Self> {
+        let depth = self.depth + 1;
+        self.fanout.position(0, depth)?;
+        let taken = self.taken << self.fanout.bits | position as u64;
+        Some(Self { depth, taken, ..self })
+    }
+
+    /// The folder's fan-out.
+    #[must_use]
+    pub const fn fanout(self) -> Fanout {
+        self.fanout
+    }
+
+    /// The position in this shard of a hashed name; none if it belongs into
+    /// another shard.
+    #[must_use]
+    pub fn position(self, hash: u64) -> Option<usize> {
+        let used = self.fanout.bits * self.depth;
+        let taken = hash.checked_shr(HASH_BITS - used).unwrap_or(0);
+        if taken == self.taken { self.fanout.position(hash, self.depth) } else { None }
+    }
+
+    /// Whether an entry of this name belongs at `position` of this shard.
+    #[must_use]
+    pub fn holds(self, position: usize, name: &[u8]) -> bool {
+        self.position(hash_name(name)) == Some(position)
+    }
+}
+
 /// Builds the shards of a folder; `entries` have been checked.
 pub(super) fn build(
     entries: &[Entry],

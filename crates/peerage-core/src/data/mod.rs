@@ -8,6 +8,7 @@ pub mod directory;
 pub mod hamt;
 pub mod layout;
 pub mod profile;
+pub mod select;
 pub mod symlink;
 pub mod unixfs;
 pub mod view;
@@ -19,5 +20,6 @@ pub use self::{
     block::{Block, VerifyError, verify},
     cid::{Cid, HashKind, codec, hash},
     profile::{Profile, ShardEstimate},
+    select::{DagScope, EntityBytes},
     view::View,
 };

@@ -3,7 +3,7 @@
 //! A [`View`] is what a block of a file or folder says, with every limit
 //! enforced: names that can be written to disk, sizes that add up. How deep a
 //! graph of them goes is for the caller to bound, as
-//! `select::Walk` does.
+//! [`select::Walk`](super::select::Walk) does.
 
 use std::collections::HashSet;
 

@@ -16,7 +16,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-pub use self::{error::RequestError, range::EntityBytes};
+pub use self::error::RequestError;
+pub use crate::data::{DagScope, EntityBytes};
 use crate::{
     data::{Cid, HashKind},
     limits::{MAX_GATEWAY_FILENAME_BYTES, MAX_GATEWAY_TARGET_BYTES},
@@ -50,18 +51,6 @@ pub enum Format {
     /// Any number of blocks: `application/vnd.ipld.car`, version 1, in
     /// depth-first order.
     Car,
-}
-
-/// How much of the graph below the end of a path is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum DagScope {
-    /// The one block where the path ends.
-    Block,
-    /// All of a file, or what is needed to list a folder.
-    Entity,
-    /// Everything below.
-    #[default]
-    All,
 }
 
 /// A request for blocks.
