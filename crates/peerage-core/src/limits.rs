@@ -236,3 +236,61 @@ pub const BITSWAP_REPLY_BYTES: usize = 1024 * 1024;
 /// A block of up to this many bytes is sent at once to a peer that only asked
 /// whether it is there, as Kubo and Helia do: the answer costs about the same.
 pub const BITSWAP_SMALL_BLOCK_BYTES: u64 = 1024;
+
+// --- node: connections and streams ---
+
+/// How many connections may be established that others opened: 128, far
+/// above what a share among people needs, and small enough that every one of
+/// them at its worst ([`MAX_STREAMS_PER_CONNECTION`] full windows) can be
+/// borne by a desktop machine.
+pub const MAX_INCOMING_CONNECTIONS: u32 = 128;
+
+/// How many connections we open ourselves at the most.
+pub const MAX_OUTGOING_CONNECTIONS: u32 = 128;
+
+/// How many connections one peer may hold: both sides may dial several
+/// addresses at once, and the spare connections close when they idle.
+pub const MAX_CONNECTIONS_PER_PEER: u32 = 8;
+
+/// How many connections may be in their handshake, each way; handshakes cost
+/// the most CPU time that a stranger can make us spend.
+pub const MAX_PENDING_CONNECTIONS: u32 = 64;
+
+/// How many streams, each way, a connection carries at once: 128, because
+/// bitswap peers open one for each message. One more is refused; the
+/// connection stays.
+pub const MAX_STREAMS_PER_CONNECTION: usize = 128;
+
+/// How many streams opened by others a node serves at once, over all
+/// connections: each may hold a window of 256 KiB that nobody has read yet.
+pub const MAX_INCOMING_STREAMS: usize = 1024;
+
+/// How many streams of one protocol wait to be accepted; more are refused.
+pub const MAX_UNACCEPTED_STREAMS: usize = 64;
+
+/// How many requests to open a stream wait for one connection.
+pub const MAX_QUEUED_STREAM_REQUESTS: usize = 64;
+
+/// How many peers the address book knows; the one unused longest goes first.
+pub const MAX_KNOWN_PEERS: usize = 1024;
+
+/// How many addresses are kept for one peer, and tried for one connection:
+/// each costs a handshake and the time of its head start.
+pub const MAX_ADDRESSES_PER_PEER: usize = 16;
+
+/// How many peers are being dialled at once.
+pub const MAX_CONNECT_ATTEMPTS: usize = 64;
+
+/// How many callers wait for the same peer to be connected.
+pub const MAX_CONNECT_WAITERS: usize = 256;
+
+/// How much the receive windows of one connection may grow, all together,
+/// beyond the 256 KiB that every stream has: 8 MiB carry 640 Mbit/s over a
+/// round trip of 100 ms, and four providers at once stay within 32 MiB.
+pub const MAX_WINDOW_GROWTH: usize = 8 * 1024 * 1024;
+
+/// How many protocols of a peer are remembered.
+pub const MAX_PROTOCOLS_PER_PEER: usize = 128;
+
+/// How many bytes of a peer's agent string are kept.
+pub const MAX_AGENT_BYTES: usize = 256;

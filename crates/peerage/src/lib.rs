@@ -2,6 +2,9 @@
 
 pub mod discovery;
 pub mod home;
+pub mod node;
+pub mod presets;
+pub mod routing;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};
 pub use peerage_core::identity;

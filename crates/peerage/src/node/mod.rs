@@ -1,0 +1,249 @@
+//! The node: a key in, a stream out.
+//!
+//! A [`Node`] is a cheap handle. Behind it a task owns the swarm of libp2p
+//! and decides; streams go from the socket to whoever reads them, past it.
+
+mod actor;
+mod attempt;
+mod behaviour;
+mod book;
+mod config;
+mod error;
+mod event;
+mod ping;
+mod reasons;
+mod spawn;
+mod state;
+mod stream;
+mod stream_handler;
+mod streams;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::channel::oneshot;
+use tokio::sync::{broadcast, mpsc};
+
+pub use config::{NodeConfig, NodeLimits};
+pub use error::{
+    AcceptError, AddressFailure, ConnectError, OpenStreamError, PingError, SpawnError,
+};
+pub use event::{Connection, Direction, DisconnectReason, NodeEvent, PeerInfo};
+pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
+pub use stream::Stream;
+pub use streams::IncomingStreams;
+
+use actor::Command;
+use state::State;
+use streams::Streams;
+
+/// How long a peer may take to be connected, over all of its addresses.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A running node; a cheap handle that may be cloned and sent to other tasks.
+///
+/// The node ends with its last handle, or by [`shutdown`](Self::shutdown).
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+/// use peerage::node::{Node, StreamProtocol};
+/// use peerage::presets;
+///
+/// let chat = StreamProtocol::new("/chat/1");
+/// let bob = Node::spawn(presets::loopback()).await?;
+/// let mut callers = bob.accept(chat.clone())?;
+///
+/// let alice = Node::spawn(presets::loopback()).await?;
+/// alice.connect(bob.peer_id(), &bob.listen_addresses()).await?;
+/// let mut stream = alice.open_stream(bob.peer_id(), chat).await?;
+/// stream.write_all(b"hello").await?;
+/// stream.close().await?;
+///
+/// let (caller, mut stream) = callers.next().await.unwrap();
+/// assert_eq!(caller, alice.peer_id());
+/// let mut text = String::new();
+/// stream.read_to_string(&mut text).await?;
+/// assert_eq!(text, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Node(Arc<Handle>);
+
+struct Handle {
+    peer: PeerId,
+    commands: mpsc::Sender<Command>,
+    events: broadcast::Sender<NodeEvent>,
+    state: Arc<State>,
+    streams: Streams,
+}
+
+impl Node {
+    /// Starts a node; it listens when this returns. Must be called within a
+    /// tokio runtime, where the node's task then runs.
+    ///
+    /// # Errors
+    ///
+    /// When an address of `config.listen` cannot be listened on, or the
+    /// settings make no sense.
+    pub async fn spawn(config: NodeConfig) -> Result<Self, SpawnError> {
+        spawn::spawn(config).await
+    }
+
+    /// Who this node is.
+    pub fn peer_id(&self) -> PeerId {
+        self.0.peer
+    }
+
+    /// Where this node listens: an address for each interface, without the
+    /// peer at its end.
+    pub fn listen_addresses(&self) -> Vec<Multiaddr> {
+        self.0.state.listening()
+    }
+
+    /// Tells the node where a peer may be. It remembers a bounded number of
+    /// peers and addresses, the newest; addresses that cannot be dialled or
+    /// name another peer are left out.
+    pub fn add_addresses(&self, peer: PeerId, addresses: &[Multiaddr]) {
+        self.0.state.book().add(peer, addresses);
+    }
+
+    /// Connects to a peer, at these addresses or others that are known; the
+    /// addresses may have the peer at their end. Returns at once when it is
+    /// connected already.
+    ///
+    /// # Errors
+    ///
+    /// When the peer cannot be reached within [`CONNECT_TIMEOUT`], or another
+    /// peer proves to be where it was said to be.
+    pub async fn connect(
+        &self,
+        peer: PeerId,
+        addresses: &[Multiaddr],
+    ) -> Result<Connection, ConnectError> {
+        if peer == self.0.peer {
+            return Err(ConnectError::OwnPeer(peer));
+        }
+        let (waiter, answer) = oneshot::channel();
+        let addresses = addresses.to_vec();
+        let outcome = async {
+            let command = Command::Connect { peer, addresses, waiter };
+            self.0.commands.send(command).await.map_err(|_| ConnectError::Stopped)?;
+            answer.await.map_err(|_| ConnectError::Stopped)?
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, outcome)
+            .await
+            .unwrap_or(Err(ConnectError::TimedOut { peer, after: CONNECT_TIMEOUT }))
+    }
+
+    /// Opens a stream to a peer for one protocol, and connects to it before
+    /// if need be. The best connection is taken: TCP before QUIC before
+    /// WebSocket, and among equals the newest.
+    ///
+    /// # Errors
+    ///
+    /// When the peer cannot be connected, does not speak the protocol, or has
+    /// too many streams open.
+    pub async fn open_stream(
+        &self,
+        peer: PeerId,
+        protocol: StreamProtocol,
+    ) -> Result<Stream, OpenStreamError> {
+        self.open_stream_any(peer, &[protocol]).await
+    }
+
+    /// As [`open_stream`](Self::open_stream), for the first of several
+    /// protocols that the peer speaks; [`Stream::protocol`] says which.
+    ///
+    /// # Errors
+    ///
+    /// As for [`open_stream`](Self::open_stream).
+    pub async fn open_stream_any(
+        &self,
+        peer: PeerId,
+        protocols: &[StreamProtocol],
+    ) -> Result<Stream, OpenStreamError> {
+        self.connect(peer, &[]).await?;
+        self.0.streams.open(peer, protocols.into()).await
+    }
+
+    /// Accepts streams that peers open for a protocol, from now on until the
+    /// result is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When someone else accepts the protocol already.
+    pub fn accept(&self, protocol: StreamProtocol) -> Result<IncomingStreams, AcceptError> {
+        self.accept_any(&[protocol])
+    }
+
+    /// As [`accept`](Self::accept), for several protocols in one;
+    /// [`Stream::protocol`] says which it is.
+    ///
+    /// # Errors
+    ///
+    /// When someone else accepts one of them already.
+    pub fn accept_any(&self, protocols: &[StreamProtocol]) -> Result<IncomingStreams, AcceptError> {
+        self.0.streams.accept(protocols)
+    }
+
+    /// Measures one round trip to a peer, and connects to it before if need
+    /// be.
+    ///
+    /// # Errors
+    ///
+    /// When the peer cannot be connected, does not speak ping, or does not
+    /// answer within 10 s.
+    pub async fn ping(&self, peer: PeerId) -> Result<Duration, PingError> {
+        let stream = self.open_stream(peer, ping::PROTOCOL).await?;
+        tokio::time::timeout(ping::TIMEOUT, ping::round_trip(stream))
+            .await
+            .unwrap_or(Err(PingError::TimedOut(ping::TIMEOUT)))
+    }
+
+    /// All connected peers.
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        self.0.state.infos()
+    }
+
+    /// The connection to a peer that new streams take, if there is one.
+    pub fn connection(&self, peer: &PeerId) -> Option<Connection> {
+        self.0.state.connection(peer)
+    }
+
+    /// Whether a peer speaks a protocol; `None` while it is not connected or
+    /// has not said yet.
+    pub fn supports(&self, peer: &PeerId, protocol: &StreamProtocol) -> Option<bool> {
+        self.0.state.supports(peer, protocol)
+    }
+
+    /// What happens from now on. One who reads too slowly misses the oldest
+    /// events, and is told so by the receiver.
+    pub fn events(&self) -> broadcast::Receiver<NodeEvent> {
+        self.0.events.subscribe()
+    }
+
+    /// Ends all connections to a peer; its streams break.
+    pub async fn disconnect(&self, peer: PeerId) {
+        let (done, finished) = oneshot::channel();
+        if self.0.commands.send(Command::Disconnect { peer, done }).await.is_ok() {
+            let _ = finished.await;
+        }
+    }
+
+    /// Ends the node: connections are closed in order, within half a second.
+    /// Other handles find it stopped.
+    pub async fn shutdown(&self) {
+        let (done, finished) = oneshot::channel();
+        if self.0.commands.send(Command::Shutdown { done }).await.is_ok() {
+            let _ = finished.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Node").field(&self.0.peer).finish()
+    }
+}

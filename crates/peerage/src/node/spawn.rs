@@ -1,0 +1,101 @@
+//! Starts a node, until it listens.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use libp2p::Multiaddr;
+use libp2p::core::transport::ListenerId;
+use libp2p::swarm::SwarmEvent;
+use peerage_core::limits::MAX_AGENT_BYTES;
+use tokio::sync::{broadcast, mpsc};
+
+use super::actor::Actor;
+use super::behaviour;
+use super::state::State;
+use super::streams::Streams;
+use super::{Handle, Node, NodeConfig, SpawnError};
+use crate::routing::PathTable;
+
+/// How many commands wait for the task; more make their senders wait.
+const COMMANDS: usize = 64;
+
+/// How many events one who listens may lag behind.
+const EVENTS: usize = 256;
+
+/// How long the system may take to begin to listen.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
+    check(&config)?;
+    let streams = Streams::new(config.limits);
+    let paths = Arc::new(PathTable::default());
+    let swarm = behaviour::swarm(&config, streams.clone(), &paths)?;
+    let (events, _) = broadcast::channel(EVENTS);
+    let state = Arc::new(State::default());
+    let mut actor = Actor {
+        swarm,
+        state: Arc::clone(&state),
+        streams: streams.clone(),
+        paths,
+        events: events.clone(),
+        attempts: HashMap::new(),
+        activity: HashMap::new(),
+    };
+    tokio::time::timeout(LISTEN_TIMEOUT, listen(&mut actor, &config))
+        .await
+        .unwrap_or(Err(SpawnError::ListenTimeout(LISTEN_TIMEOUT)))?;
+    let (commands, received) = mpsc::channel(COMMANDS);
+    let peer = config.keypair.public().to_peer_id();
+    tokio::spawn(actor.run(received));
+    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams })))
+}
+
+fn check(config: &NodeConfig) -> Result<(), SpawnError> {
+    let agent = &config.agent;
+    if agent.is_empty() || agent.len() > MAX_AGENT_BYTES || agent.chars().any(char::is_control) {
+        return Err(SpawnError::Agent);
+    }
+    if config.security.is_empty() || config.multiplexers.iter().all(|m| m.protocol().is_none()) {
+        return Err(SpawnError::NothingOffered);
+    }
+    Ok(())
+}
+
+/// Listens on all addresses, and waits until each has been confirmed.
+async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError> {
+    let mut waiting: HashMap<ListenerId, &Multiaddr> = HashMap::new();
+    for address in &config.listen {
+        let listener = actor
+            .swarm
+            .listen_on(address.clone())
+            .map_err(|error| failure(address, &error.to_string()))?;
+        waiting.insert(listener, address);
+    }
+    for address in &config.listen_if_possible {
+        if let Err(error) = actor.swarm.listen_on(address.clone()) {
+            tracing::debug!(%address, %error, "not listening here");
+        }
+    }
+    while !waiting.is_empty() {
+        let event = actor.swarm.select_next_some().await;
+        match &event {
+            SwarmEvent::NewListenAddr { listener_id, .. } => {
+                waiting.remove(listener_id);
+            }
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                if let Some(address) = waiting.remove(listener_id) {
+                    return Err(failure(address, &format!("{reason:?}")));
+                }
+            }
+            _ => {}
+        }
+        actor.on_event(event);
+    }
+    Ok(())
+}
+
+fn failure(address: &Multiaddr, reason: &str) -> SpawnError {
+    SpawnError::Listen { address: address.clone(), reason: reason.to_owned() }
+}

@@ -1,0 +1,139 @@
+//! A duplex stream to a peer.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use futures::{AsyncRead, AsyncWrite};
+use libp2p::StreamProtocol;
+
+/// A duplex stream to a peer, for one protocol.
+///
+/// Reads and writes by the traits of `futures`; `tokio_util::compat` makes
+/// tokio's of them. Closing ends the direction to the peer, who may still
+/// send; dropping resets what is not closed.
+#[derive(Debug)]
+pub struct Stream {
+    inner: libp2p::Stream,
+    protocol: StreamProtocol,
+    activity: Activity,
+    _slots: Vec<Slot>,
+}
+
+impl Stream {
+    pub(super) fn new(
+        inner: libp2p::Stream,
+        protocol: StreamProtocol,
+        activity: Activity,
+        slots: Vec<Slot>,
+    ) -> Self {
+        Self { inner, protocol, activity, _slots: slots }
+    }
+
+    /// The protocol that both ends agreed on.
+    pub fn protocol(&self) -> &StreamProtocol {
+        &self.protocol
+    }
+
+    /// Lets the connection end as idle although this stream is open.
+    pub fn ignore_for_keep_alive(&mut self) {
+        self.inner.ignore_for_keep_alive();
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        self.activity.note(&done);
+        done
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.activity.note(&done);
+        done
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let done = Pin::new(&mut self.inner).poll_write_vectored(cx, buffers);
+        self.activity.note(&done);
+        done
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_close(cx)
+    }
+}
+
+/// Counts the reads and writes that got through on one connection: a sign of
+/// life of the peer, on a connection too busy to answer a ping in time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Activity(Arc<AtomicU64>);
+
+impl Activity {
+    fn note(&self, done: &Poll<io::Result<usize>>) {
+        if matches!(done, Poll::Ready(Ok(bytes)) if *bytes > 0) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A number that has changed since the last time if there was activity.
+    pub(super) fn mark(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One of a limited number of things; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Slot(Arc<AtomicUsize>);
+
+impl Slot {
+    /// Takes one, unless `limit` are taken.
+    pub(super) fn take(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < limit).then_some(n + 1))
+            .ok()
+            .map(|_| Self(Arc::clone(taken)))
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_limited_and_come_back() {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let first = Slot::take(&taken, 2).unwrap();
+        let _second = Slot::take(&taken, 2).unwrap();
+        assert!(Slot::take(&taken, 2).is_none());
+        drop(first);
+        assert!(Slot::take(&taken, 2).is_some());
+    }
+}

@@ -1,0 +1,28 @@
+//! Routing: given a peer, how do we get a duplex stream?
+//!
+//! TCP, QUIC and WebSocket under DNS; TLS 1.3 or Noise XX for security;
+//! yamux or mplex to carry many streams on one connection. Everything speaks
+//! the protocols of [libp2p], so other software cannot tell a Peerage node
+//! from one of its own.
+//!
+//! Two parts are our own because the stock ones cost a stream more than half
+//! of its speed: [`tls`] prefers AES-GCM where the processor has instructions
+//! for it, and [`yamux`] sends large frames.
+//!
+//! [libp2p]: https://github.com/libp2p/specs
+
+mod address;
+mod path;
+mod socket;
+pub mod tls;
+mod transport;
+mod upgrade;
+pub mod yamux;
+
+pub use path::{Multiplexer, Path, Security, TransportKind};
+pub use transport::TransportError;
+pub use upgrade::UpgradeError;
+
+pub(crate) use address::{dialable, peer_suffix, preference, without_peer};
+pub(crate) use path::PathTable;
+pub(crate) use transport::{TransportConfig, build};

@@ -1,0 +1,233 @@
+//! The path of a connection: what it is made of.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use libp2p::core::ConnectedPoint;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+
+use super::address::without_peer;
+
+/// What carries the bytes of a connection.
+///
+/// Ordered by preference: the greatest is the cheapest for bulk data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TransportKind {
+    /// Something this version does not know.
+    Other,
+    /// Relayed by a third peer.
+    Relay,
+    /// WebSocket over TCP, with or without TLS below it.
+    WebSocket,
+    /// QUIC version 1 over UDP.
+    Quic,
+    /// Plain TCP, secured by TLS or Noise.
+    Tcp,
+}
+
+impl TransportKind {
+    /// The transport that an address names.
+    ///
+    /// ```
+    /// use peerage::routing::TransportKind;
+    /// let address = "/ip4/192.0.2.1/udp/4001/quic-v1".parse().unwrap();
+    /// assert_eq!(TransportKind::of(&address), TransportKind::Quic);
+    /// ```
+    pub fn of(address: &Multiaddr) -> Self {
+        address.iter().fold(Self::Other, |kind, part| match part {
+            Protocol::P2pCircuit => Self::Relay,
+            _ if kind == Self::Relay => kind,
+            Protocol::Tcp(_) => Self::Tcp,
+            Protocol::QuicV1 => Self::Quic,
+            Protocol::Ws(_) | Protocol::Wss(_) => Self::WebSocket,
+            _ => kind,
+        })
+    }
+}
+
+impl fmt::Display for TransportKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Other => "other",
+            Self::Relay => "relay",
+            Self::WebSocket => "websocket",
+            Self::Quic => "quic",
+            Self::Tcp => "tcp",
+        })
+    }
+}
+
+/// What keeps a connection private and proves who is at its other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Security {
+    /// TLS 1.3 as [libp2p uses it](https://github.com/libp2p/specs/blob/master/tls/tls.md).
+    Tls,
+    /// [Noise XX](https://github.com/libp2p/specs/blob/master/noise/README.md).
+    Noise,
+}
+
+impl Security {
+    /// The name by which multistream-select agrees on it.
+    pub fn protocol(self) -> &'static str {
+        match self {
+            Self::Tls => "/tls/1.0.0",
+            Self::Noise => "/noise",
+        }
+    }
+
+    /// Both, the cheaper one on this machine first: TLS where the processor
+    /// has AES instructions (measured: half the CPU time of Noise), else
+    /// Noise (which then costs the same, and sets up faster).
+    pub fn preferred() -> Vec<Self> {
+        if super::tls::has_aes_instructions() {
+            vec![Self::Tls, Self::Noise]
+        } else {
+            vec![Self::Noise, Self::Tls]
+        }
+    }
+}
+
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls => "tls",
+            Self::Noise => "noise",
+        })
+    }
+}
+
+/// What carries many streams on one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Multiplexer {
+    /// [yamux](https://github.com/libp2p/specs/blob/master/yamux/README.md).
+    Yamux,
+    /// [mplex](https://github.com/libp2p/specs/blob/master/mplex/README.md),
+    /// for older peers: it has no flow control of its own.
+    Mplex,
+    /// The streams of QUIC itself.
+    Quic,
+}
+
+impl Multiplexer {
+    /// The name by which multistream-select agrees on it; none for QUIC,
+    /// which needs no agreement.
+    pub fn protocol(self) -> Option<&'static str> {
+        match self {
+            Self::Yamux => Some("/yamux/1.0.0"),
+            Self::Mplex => Some("/mplex/6.7.0"),
+            Self::Quic => None,
+        }
+    }
+}
+
+impl fmt::Display for Multiplexer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Yamux => "yamux",
+            Self::Mplex => "mplex",
+            Self::Quic => "quic",
+        })
+    }
+}
+
+/// What a connection is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// What carries the bytes.
+    pub transport: TransportKind,
+    /// What keeps them private, if known.
+    pub security: Option<Security>,
+    /// What carries many streams, if known.
+    pub multiplexer: Option<Multiplexer>,
+}
+
+impl Path {
+    /// Every QUIC connection is made of the same.
+    pub(crate) const QUIC: Self = Self {
+        transport: TransportKind::Quic,
+        security: Some(Security::Tls),
+        multiplexer: Some(Multiplexer::Quic),
+    };
+
+    /// What an address alone tells.
+    pub(crate) fn of(address: &Multiaddr) -> Self {
+        Self { transport: TransportKind::of(address), security: None, multiplexer: None }
+    }
+}
+
+impl fmt::Display for Path {
+    /// For instance `tcp+tls+yamux`, or `quic`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.transport)?;
+        if self.multiplexer == Some(Multiplexer::Quic) {
+            return Ok(());
+        }
+        if let Some(security) = self.security {
+            write!(f, "+{security}")?;
+        }
+        if let Some(multiplexer) = self.multiplexer {
+            write!(f, "+{multiplexer}")?;
+        }
+        Ok(())
+    }
+}
+
+/// How many paths wait to be asked for. Connections that a limit refuses
+/// after their handshake leave theirs behind.
+const MAX_WAITING_PATHS: usize = 512;
+
+/// Carries what the transport knows of a connection to the node: the swarm
+/// between them hands on the peer and the address alone.
+#[derive(Debug, Default)]
+pub(crate) struct PathTable(Mutex<HashMap<(PeerId, Multiaddr, bool), Path>>);
+
+impl PathTable {
+    /// Notes the path of a connection that has just been set up.
+    pub(crate) fn note(&self, peer: PeerId, endpoint: &ConnectedPoint, path: Path) {
+        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if paths.len() >= MAX_WAITING_PATHS {
+            paths.clear();
+        }
+        paths.insert(key(peer, endpoint), path);
+    }
+
+    /// Takes the path of a connection that the swarm has just reported.
+    pub(crate) fn take(&self, peer: PeerId, endpoint: &ConnectedPoint) -> Option<Path> {
+        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.remove(&key(peer, endpoint))
+    }
+}
+
+fn key(peer: PeerId, endpoint: &ConnectedPoint) -> (PeerId, Multiaddr, bool) {
+    (peer, without_peer(endpoint.get_remote_address()), endpoint.is_dialer())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transports_are_told_apart() {
+        let kinds = [
+            ("/ip4/192.0.2.1/tcp/1", TransportKind::Tcp),
+            ("/dns4/example.org/tcp/1/ws", TransportKind::WebSocket),
+            ("/dns/example.org/tcp/443/tls/ws", TransportKind::WebSocket),
+            ("/ip6/::1/udp/1/quic-v1", TransportKind::Quic),
+            ("/ip4/192.0.2.1/udp/1", TransportKind::Other),
+        ];
+        for (address, kind) in kinds {
+            assert_eq!(TransportKind::of(&address.parse().unwrap()), kind, "{address}");
+        }
+    }
+
+    #[test]
+    fn tcp_is_preferred() {
+        assert!(TransportKind::Tcp > TransportKind::Quic);
+        assert!(TransportKind::Quic > TransportKind::WebSocket);
+    }
+}
