@@ -16,7 +16,7 @@ pub use self::{
 };
 use super::{
     Cid, View, codec, dag_cbor,
-    hamt::ShardPlace,
+    hamt::{Fanout, ShardPlace},
     view::{Child, DecodeError, ShardLink},
 };
 use crate::limits::{MAX_DAG_DEPTH, MAX_WALK_BLOCKS, MAX_WALK_PENDING};
@@ -135,8 +135,9 @@ enum Purpose {
     Node,
     /// As a part of a file, from `start` on and `bytes` long.
     Part { start: u64, bytes: u64 },
-    /// As this shard of a folder that is listed.
-    Shard(ShardPlace),
+    /// As this shard of a folder that is listed. Where the walk began at a shard
+    /// nobody knows which one it is, and so not what belongs into it.
+    Shard(Fanout, Option<ShardPlace>),
 }
 
 impl Walk {
@@ -243,7 +244,7 @@ impl Walk {
     fn needs_block(&self, visit: &Visit) -> bool {
         let has_links = matches!(visit.cid.codec(), codec::DAG_PB | codec::DAG_CBOR);
         match visit.purpose {
-            Purpose::Path(..) | Purpose::Shard(_) => true,
+            Purpose::Path(..) | Purpose::Shard(..) => true,
             Purpose::Node => has_links && self.scope != DagScope::Block,
             Purpose::Part { .. } => visit.cid.codec() != codec::RAW,
         }
@@ -254,7 +255,7 @@ impl Walk {
         match visit.purpose {
             Purpose::Path(..) => false,
             Purpose::Node => self.range.is_none(),
-            Purpose::Shard(_) => true,
+            Purpose::Shard(..) => true,
             Purpose::Part { start, bytes } => {
                 self.wanted.start <= start && start.saturating_add(bytes) <= self.wanted.end
             }
@@ -267,9 +268,9 @@ impl Walk {
             Purpose::Path(segment, place) => self.follow(&visit, segment, place, block)?,
             Purpose::Node => self.below(&visit, block)?,
             Purpose::Part { start, bytes } => self.part(&visit, start..start + bytes, block)?,
-            Purpose::Shard(place) => match view(&visit.cid, block)? {
-                View::Shard { links, fanout, .. } if fanout == place.fanout() => {
-                    self.shard(&visit, place, links)?
+            Purpose::Shard(wanted, place) => match view(&visit.cid, block)? {
+                View::Shard { links, fanout, .. } if fanout == wanted => {
+                    self.shard(&visit, fanout, place, links)?
                 }
                 _ => return Err(WalkError::NotTheShard { cid: visit.cid }),
             },
@@ -314,7 +315,10 @@ impl Walk {
             View::Directory { entries, .. } if self.scope == DagScope::All => {
                 Ok(entries.iter().map(|entry| visit.below(entry.cid, Purpose::Node)).collect())
             }
-            View::Shard { links, fanout, .. } => self.shard(visit, ShardPlace::root(fanout), links),
+            View::Shard { links, fanout, .. } => {
+                let place = (visit.depth > 0).then(|| ShardPlace::root(fanout));
+                self.shard(visit, fanout, place, links)
+            }
             View::Directory { .. } | View::Symlink { .. } | View::Raw(_) => Ok(Vec::new()),
         }
     }
@@ -354,23 +358,33 @@ impl Walk {
     fn shard(
         &self,
         visit: &Visit,
-        place: ShardPlace,
+        fanout: Fanout,
+        place: Option<ShardPlace>,
         links: Vec<ShardLink>,
     ) -> Result<Vec<Visit>, WalkError> {
-        let misplaced = WalkError::NotTheShard { cid: visit.cid };
+        let holds = |position, name: &Bytes| place.is_none_or(|place| place.holds(position, name));
         let mut visits = Vec::with_capacity(links.len());
         for link in links {
             match link {
                 ShardLink::Shard { position, cid, .. } => {
-                    let Some(below) = place.below(position) else { return Err(misplaced) };
-                    visits.push(visit.below(cid, Purpose::Shard(below)));
+                    let below = match place {
+                        Some(place) => Some(
+                            place
+                                .below(position)
+                                .ok_or(WalkError::NotTheShard { cid: visit.cid })?,
+                        ),
+                        None => None,
+                    };
+                    visits.push(visit.below(cid, Purpose::Shard(fanout, below)));
                 }
-                ShardLink::Entry { position, entry } if place.holds(position, &entry.name) => {
+                ShardLink::Entry { position, entry } if holds(position, &entry.name) => {
                     if self.scope == DagScope::All {
                         visits.push(visit.below(entry.cid, Purpose::Node));
                     }
                 }
-                ShardLink::Entry { .. } => return Err(misplaced),
+                ShardLink::Entry { .. } => {
+                    return Err(WalkError::NotTheShard { cid: visit.cid });
+                }
             }
         }
         Ok(visits)

@@ -8,6 +8,7 @@ use crate::{
     data::{
         Block, Cid,
         directory::Entry,
+        hamt::ShardPlace,
         unixfs::Metadata,
         view::{Child, DecodeError, ShardLink, View},
     },
@@ -52,8 +53,9 @@ impl EntryPath {
 pub enum Place<F> {
     /// Whatever lives at a path: a file, a folder or a symbolic link.
     Entry(EntryPath),
-    /// A further shard of the folder at a path.
-    Shard(EntryPath),
+    /// A further shard of the folder at a path, and which one: that shows that no
+    /// name is twice in the folder.
+    Shard(EntryPath, ShardPlace),
     /// A part of a file.
     Part {
         /// The file.
@@ -95,7 +97,7 @@ impl<F> Item<F> {
     pub fn part_length(&self) -> u64 {
         match self.place {
             Place::Part { length, .. } => length,
-            Place::Entry(_) | Place::Shard(_) => 0,
+            Place::Entry(_) | Place::Shard(..) => 0,
         }
     }
 }
@@ -134,6 +136,14 @@ pub enum ExpandError<E> {
         /// How many its parent promised.
         wanted: u64,
     },
+    /// A folder's shard holds what belongs into another.
+    #[error(
+        "{cid} holds a name that belongs into another shard; the graph is damaged where it was made"
+    )]
+    Misplaced {
+        /// The shard.
+        cid: Cid,
+    },
     /// The graph is deeper than any real folder.
     #[error("the graph is more than {DOWNLOAD_GRAPH_DEPTH} links deep; it is not fetched")]
     TooDeep,
@@ -165,7 +175,7 @@ pub fn expand<O: Output>(
     let arrival = Arrival { block, depth: item.depth + 1 };
     match &item.place {
         Place::Entry(path) => arrival.entry(path, view, output),
-        Place::Shard(path) => arrival.shard(path, view, output),
+        Place::Shard(path, place) => arrival.shard(path, *place, view, output),
         Place::Part { file, offset, length, .. } => {
             arrival.part(file, *offset, *length, view, output)
         }
@@ -197,9 +207,9 @@ impl Arrival<'_> {
                 output.keep(self.block).map_err(ExpandError::Output)?;
                 entries.iter().rev().map(|entry| self.child(path, entry)).collect()
             }
-            View::Shard { links, metadata, .. } => {
+            View::Shard { links, metadata, fanout } => {
                 output.directory(path, metadata).map_err(ExpandError::Output)?;
-                self.links(path, &links, output)
+                self.links(path, ShardPlace::root(fanout), &links, output)
             }
             View::Symlink { target, metadata } => {
                 output.symlink(path, &target, metadata).map_err(ExpandError::Output)?;
@@ -209,9 +219,17 @@ impl Arrival<'_> {
         }
     }
 
-    fn shard<O: Output>(&self, path: &EntryPath, view: View, output: &mut O) -> Children<O> {
+    fn shard<O: Output>(
+        &self,
+        path: &EntryPath,
+        place: ShardPlace,
+        view: View,
+        output: &mut O,
+    ) -> Children<O> {
         match view {
-            View::Shard { links, .. } => self.links(path, &links, output),
+            View::Shard { links, fanout, .. } if fanout == place.fanout() => {
+                self.links(path, place, &links, output)
+            }
             other => Err(self.unexpected(&other, "a folder's shard")),
         }
     }
@@ -219,23 +237,32 @@ impl Arrival<'_> {
     fn links<O: Output>(
         &self,
         path: &EntryPath,
+        place: ShardPlace,
         links: &[ShardLink],
         output: &mut O,
     ) -> Children<O> {
         output.keep(self.block).map_err(ExpandError::Output)?;
-        links
-            .iter()
-            .rev()
-            .map(|link| match link {
-                ShardLink::Entry { entry, .. } => self.child(path, entry),
-                ShardLink::Shard { cid, total_size, .. } => Ok(Item {
-                    cid: *cid,
-                    place: Place::Shard(path.clone()),
-                    depth: self.depth,
-                    size: Some(*total_size),
-                }),
-            })
-            .collect()
+        links.iter().rev().map(|link| self.link(path, place, link)).collect()
+    }
+
+    fn link<F, E>(
+        &self,
+        path: &EntryPath,
+        place: ShardPlace,
+        link: &ShardLink,
+    ) -> Result<Item<F>, ExpandError<E>> {
+        let misplaced = ExpandError::Misplaced { cid: *self.block.cid() };
+        match link {
+            ShardLink::Entry { position, entry } if place.holds(*position, &entry.name) => {
+                self.child(path, entry)
+            }
+            ShardLink::Entry { .. } => Err(misplaced),
+            ShardLink::Shard { position, cid, total_size } => {
+                let below = place.below(*position).ok_or(misplaced)?;
+                let place = Place::Shard(path.clone(), below);
+                Ok(Item { cid: *cid, place, depth: self.depth, size: Some(*total_size) })
+            }
+        }
     }
 
     fn child<F, E>(&self, path: &EntryPath, entry: &Entry) -> Result<Item<F>, ExpandError<E>> {
