@@ -65,6 +65,10 @@ pub const MAX_NEARBY_PER_PEER: usize = 4;
 /// addresses of a host.
 pub const MAX_NEARBY_ADDRESSES: usize = 32;
 
+/// The most hosts nearby whose addresses are searched for at one time, so that
+/// invented hosts do not make us fill the network with questions.
+pub const MAX_ADDRESS_SEARCHES: usize = 16;
+
 /// The most DNS records and timers that the multicast DNS responder may hold
 /// of what others sent, before it is restarted empty: 256 peers with eight
 /// records each and two timers a record is 6,144; twice that is no home.

@@ -30,14 +30,15 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause before a responder that failed is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How often the responder's memory is looked at: a flood at the speed of a
+/// How often the responder is looked after, its memory too: a flood at the speed of a
 /// slow network, 1 MB/s of records, stays near ten megabytes.
 const WATCH: Duration = Duration::from_secs(2);
 
 /// How a node takes part in discovery on the local network.
 #[derive(Clone, Debug, Default)]
 pub struct LanConfig {
-    /// What to announce; nothing to only look around.
+    /// What to announce; nothing to only look around. A node without any port
+    /// in its announcement is not announced either.
     pub announce: Option<Announcement>,
     /// On which interfaces.
     pub interfaces: Interfaces,
@@ -218,6 +219,20 @@ enum End {
     Failed(String),
 }
 
+impl From<StartError> for End {
+    fn from(error: StartError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Looks after a responder from time to time.
+async fn tend(responder: &mut Responder) -> Result<(), End> {
+    if responder.is_overfull().await {
+        return Err(End::Failed("somebody floods the network with announcements".to_owned()));
+    }
+    Ok(responder.repeat_when_due()?)
+}
+
 /// The task that serves one responder after the other.
 struct Task {
     shared: Arc<Shared>,
@@ -248,7 +263,7 @@ impl Task {
     async fn serve(&mut self) -> End {
         let mut responder = match Responder::start(&self.interfaces) {
             Ok(responder) => responder,
-            Err(error) => return End::Failed(error.to_string()),
+            Err(error) => return error.into(),
         };
         self.look_at_interfaces();
         let end = match self.announce(&mut responder) {
@@ -264,7 +279,7 @@ impl Task {
 
     fn announce(&mut self, responder: &mut Responder) -> Result<(), End> {
         let announcement = self.announced.borrow_and_update().clone();
-        responder.announce(announcement.as_ref()).map_err(|error| End::Failed(error.to_string()))
+        Ok(responder.announce(announcement.as_ref())?)
     }
 
     /// Passes on what the responder finds, until it or the handle ends.
@@ -278,33 +293,41 @@ impl Task {
                     Err(_) => return End::Stopped,
                 },
                 found = responder.found.recv_async() => match found {
-                    Ok(found) => self.found(found),
+                    Ok(found) => {
+                        if let Err(end) = self.found(found, responder) { return end }
+                    }
                     Err(_) => return End::Failed("the responder's thread ended".to_owned()),
                 },
                 happened = responder.happened.recv_async() => match happened {
-                    Ok(DaemonEvent::IpAdd(_) | DaemonEvent::IpDel(_)) => self.look_at_interfaces(),
+                    Ok(DaemonEvent::IpAdd(_)) => {
+                        responder.interface_added();
+                        self.look_at_interfaces();
+                    }
+                    Ok(DaemonEvent::IpDel(_)) => self.look_at_interfaces(),
                     Ok(_) => {}
                     Err(_) => return End::Failed("the responder's thread ended".to_owned()),
                 },
-                _ = watch.tick() => if responder.is_overfull().await {
-                    return End::Failed("somebody floods the network with announcements".to_owned());
-                },
+                _ = watch.tick() => if let Err(end) = tend(responder).await { return end },
             }
         }
     }
 
-    fn found(&self, event: ServiceEvent) {
-        let mut nearby = self.shared.nearby();
+    fn found(&self, event: ServiceEvent, responder: &mut Responder) -> Result<(), End> {
         let event = match event {
             ServiceEvent::ServiceResolved(service) => match self.read(&service) {
-                Some(peer) => nearby.announced(peer),
-                None => nearby.withdrawn(&service.fullname),
+                Some(peer) => {
+                    if !service.addresses.iter().any(mdns_sd::ScopedIp::is_ipv4) {
+                        responder.search_addresses(&service.host)?;
+                    }
+                    self.shared.nearby().announced(peer)
+                }
+                None => self.shared.nearby().withdrawn(&service.fullname),
             },
-            ServiceEvent::ServiceRemoved(_, service) => nearby.withdrawn(&service),
+            ServiceEvent::ServiceRemoved(_, service) => self.shared.nearby().withdrawn(&service),
             _ => None,
         };
-        drop(nearby);
         self.shared.tell(event);
+        Ok(())
     }
 
     /// The peer behind a service, unless it is this node or no peer at all.

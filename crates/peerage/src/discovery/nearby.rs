@@ -12,7 +12,8 @@ use peerage_core::{
 ///
 /// Everything here is what somebody on the network says, and unproven: a
 /// connection proves the peer id, nothing proves the names. The texts are cut
-/// to length but else as they came: sanitise them where they are shown.
+/// to length but else as they came: pass them through
+/// [`peerage_core::text::for_terminal`] where they are shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NearbyPeer {

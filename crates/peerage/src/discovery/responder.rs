@@ -1,13 +1,17 @@
 //! The multicast DNS responder: its thread, from start to certain end.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use mdns_sd::{
-    DaemonEvent, IfKind, IfPredicate, Receiver, ServiceDaemon, ServiceEvent, ServiceInfo,
+    DaemonEvent, HostnameResolutionEvent, IfKind, IfPredicate, Receiver, ServiceDaemon,
+    ServiceEvent, ServiceInfo,
 };
 use peerage_core::{
     discovery::{Announcement, SERVICE_TYPE},
-    limits::MAX_RESPONDER_RECORDS,
+    limits::{MAX_ADDRESS_SEARCHES, MAX_RESPONDER_RECORDS},
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::oneshot;
@@ -21,6 +25,17 @@ const INTERFACE_CHECK_SECONDS: u32 = 1;
 /// How long an answer from the responder's thread is waited for. It answers at
 /// once unless the machine is stalled.
 const ANSWER: Duration = Duration::from_secs(2);
+
+/// The pause before an announcement is repeated. Sooner than a second, the
+/// responder may not (RFC 6762, section 6).
+const REPETITION: Duration = Duration::from_millis(1100);
+
+/// The pause between later repetitions.
+const REFRESH: Duration = Duration::from_secs(15 * 60);
+
+/// How long a host's addresses are searched for: three questions, each twice
+/// as long after the one before.
+const SEARCH_MILLISECONDS: u64 = 4000;
 
 /// The names of the responder's counters that grow with what others send.
 const GROWING: [&str; 7] = [
@@ -42,6 +57,11 @@ pub(super) struct Responder {
     /// What happens to it.
     pub(super) happened: Receiver<DaemonEvent>,
     announced: Option<ServiceInfo>,
+    /// When it was last said, and whether that was a repetition.
+    said: (Instant, bool),
+    /// Searches for addresses that have not ended; a search ends when its
+    /// receiver is dropped.
+    searches: Vec<(String, Receiver<HostnameResolutionEvent>)>,
     /// Resolves once the thread has let go of its sockets.
     ended: oneshot::Receiver<()>,
 }
@@ -55,7 +75,8 @@ impl Responder {
         daemon.0.set_ip_check_interval(INTERFACE_CHECK_SECONDS)?;
         let happened = daemon.0.monitor()?;
         let found = daemon.0.browse(SERVICE_TYPE)?;
-        Ok(Self { daemon, found, happened, announced: None, ended })
+        let said = (Instant::now(), true);
+        Ok(Self { daemon, found, happened, announced: None, said, searches: Vec::new(), ended })
     }
 
     /// Announces a node in place of the one announced before, if any.
@@ -75,6 +96,41 @@ impl Responder {
             self.daemon.0.register(service.clone())?;
         }
         self.announced = service;
+        self.said = (Instant::now(), false);
+        Ok(())
+    }
+
+    /// Says the announcement again when it is time: once soon after it was
+    /// new, for those that missed it (RFC 6762, section 8.3), and ever after
+    /// for those that came back from a divided network. The responder repeats
+    /// by itself, but not names with capitals, nor for a new interface.
+    pub(super) fn repeat_when_due(&mut self) -> Result<(), StartError> {
+        let (when, repeated) = self.said;
+        let pause = if repeated { REFRESH } else { REPETITION };
+        let Some(service) = self.announced.as_ref().filter(|_| when.elapsed() >= pause) else {
+            return Ok(());
+        };
+        self.daemon.0.register(service.clone())?;
+        self.said = (Instant::now(), true);
+        Ok(())
+    }
+
+    /// Notes that the announcement went out on a new interface.
+    pub(super) fn interface_added(&mut self) {
+        self.said = (Instant::now(), false);
+    }
+
+    /// Searches for the addresses of a host of which not all are known: IPv4
+    /// and IPv6 addresses come in packets of their own, of which one can be
+    /// lost. What is found changes the service, which is told as usual.
+    pub(super) fn search_addresses(&mut self, host: &str) -> Result<(), StartError> {
+        self.searches.retain(|(_, search)| !search.is_disconnected());
+        let searched = self.searches.iter().any(|(other, _)| other == host);
+        if searched || self.searches.len() >= MAX_ADDRESS_SEARCHES {
+            return Ok(());
+        }
+        let search = self.daemon.0.resolve_hostname(host, Some(SEARCH_MILLISECONDS))?;
+        self.searches.push((host.to_owned(), search));
         Ok(())
     }
 

@@ -1,1 +1,8 @@
 //! The integration tests of `peerage`, one module a topic.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+#[cfg(target_os = "linux")]
+mod discovery;

@@ -1,0 +1,46 @@
+//! What the tests stand on.
+
+#[cfg(target_os = "linux")]
+pub(crate) mod avahi;
+#[cfg(target_os = "linux")]
+pub(crate) mod lan;
+
+use std::{
+    io::Write as _,
+    process::{Child, Command},
+    time::Duration,
+};
+
+/// How long a test waits for what must come: far longer than it takes, and
+/// short of the 120 s after which DNS records expire by themselves.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Tells that a test is left out and why, on the real standard error, which
+/// the harness does not swallow. Fails instead under `PEERAGE_REQUIRE_ALL=1`.
+pub(crate) fn skip(what: &str, why: &str) {
+    let required = std::env::var_os("PEERAGE_REQUIRE_ALL").is_some_and(|value| value == "1");
+    assert!(!required, "PEERAGE_REQUIRE_ALL=1, but {what} cannot run: {why}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {what}: {why}");
+}
+
+/// Waits for what must come.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let patient = tokio::time::timeout(PATIENCE, future).await;
+    patient.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
+}
+
+/// A process that ends with the test.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
