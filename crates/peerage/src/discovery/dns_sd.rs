@@ -155,7 +155,8 @@ impl LanDiscovery {
         self.shared.status.subscribe()
     }
 
-    /// Announces something else from now on, or nothing.
+    /// Announces something else from now on, or nothing. Under another name, or
+    /// for nothing, it goes round once: all peers are lost and found again.
     pub fn announce(&self, announcement: Option<Announcement>) {
         self.announce.send_replace(announcement);
     }
@@ -216,6 +217,8 @@ impl Shared {
 /// Why the responder is not served any longer.
 enum End {
     Stopped,
+    /// The next one shall take its place at once.
+    Renewed,
     Failed(String),
 }
 
@@ -243,13 +246,21 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         let mut pause = FIRST_PAUSE;
-        while let End::Failed(reason) = self.serve().await {
-            tracing::warn!(reason, "discovery on the local network failed; trying again");
-            self.shared.status.send_replace(LanStatus::Failed(reason));
-            if self.is_stopped_within(pause).await {
-                break;
+        loop {
+            let began = Instant::now();
+            match self.serve().await {
+                End::Stopped => break,
+                End::Renewed => {}
+                End::Failed(reason) => {
+                    tracing::warn!(reason, "discovery on the local network failed; trying again");
+                    self.shared.status.send_replace(LanStatus::Failed(reason));
+                    if self.is_stopped_within(pause).await {
+                        break;
+                    }
+                    let lasted = began.elapsed() > LONGEST_PAUSE;
+                    pause = if lasted { FIRST_PAUSE } else { LONGEST_PAUSE.min(pause * 2) };
+                }
             }
-            pause = LONGEST_PAUSE.min(pause * 2);
         }
         self.shared.status.send_replace(LanStatus::Stopped);
     }
@@ -279,7 +290,7 @@ impl Task {
 
     fn announce(&mut self, responder: &mut Responder) -> Result<(), End> {
         let announcement = self.announced.borrow_and_update().clone();
-        Ok(responder.announce(announcement.as_ref())?)
+        if responder.announce(announcement.as_ref())? { Ok(()) } else { Err(End::Renewed) }
     }
 
     /// Passes on what the responder finds, until it or the handle ends.

@@ -79,25 +79,23 @@ impl Responder {
         Ok(Self { daemon, found, happened, announced: None, said, searches: Vec::new(), ended })
     }
 
-    /// Announces a node in place of the one announced before, if any.
-    pub(super) fn announce(
-        &mut self,
-        announcement: Option<&Announcement>,
-    ) -> Result<(), StartError> {
-        let service = announcement.map(service).transpose()?.flatten();
-        if let Some(before) = &self.announced {
-            let same_name =
-                service.as_ref().is_some_and(|new| new.get_fullname() == before.get_fullname());
-            if !same_name {
-                self.daemon.0.unregister(before.get_fullname())?;
-            }
+    /// Announces a node in place of the one announced before, if any. Says
+    /// `false`, and does nothing, if the one before must be withdrawn for
+    /// that: a withdrawal echoes for a while and would take the same host's
+    /// addresses from the new announcement, so it is for [`Responder::stop`].
+    pub(super) fn announce(&mut self, new: Option<&Announcement>) -> Result<bool, StartError> {
+        let service = new.map(service).transpose()?.flatten();
+        let name = service.as_ref().map(ServiceInfo::get_fullname);
+        let withdraws = |before: &ServiceInfo| name != Some(before.get_fullname());
+        if self.announced.as_ref().is_some_and(withdraws) {
+            return Ok(false);
         }
         if let Some(service) = &service {
             self.daemon.0.register(service.clone())?;
         }
         self.announced = service;
         self.said = (Instant::now(), false);
-        Ok(())
+        Ok(true)
     }
 
     /// Says the announcement again when it is time: once soon after it was

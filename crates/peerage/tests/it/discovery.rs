@@ -129,6 +129,24 @@ async fn two_nodes_see_each_other_until_one_says_goodbye() {
 }
 
 #[tokio::test]
+async fn a_node_that_restarts_at_once_is_found_again() {
+    let Some(lan) = Lan::new("a node that restarts at once", 2) else { return };
+    let [first, second] = lan.hosts.as_slice() else { panic!("two hosts") };
+    let two = announce(second, 2).await;
+    let mut events = two.subscribe();
+    for port in 5001..5004 {
+        let mut announcement = announcement(1);
+        announcement.ports = Ports { tcp: Some(port), ..Ports::default() };
+        let config = LanConfig { announce: Some(announcement), ..LanConfig::default() };
+        let one = start(first, config).await;
+        let tcp = address(&format!("/ip4/{}/tcp/{port}", first.ipv4()));
+        nearby_that(&two, &mut events, "the restarted node", |it| it.addresses.contains(&tcp))
+            .await;
+        one.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_handle_says_goodbye_as_well() {
     let Some(lan) = Lan::new("a dropped handle", 2) else { return };
     let one = announce(&lan.hosts[0], 1).await;
