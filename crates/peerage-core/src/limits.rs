@@ -237,6 +237,26 @@ pub const MAX_BITSWAP_UNWANTED_BLOCKS: u32 = 64;
 /// that a message of one more block of 2 MiB stays under the message limit.
 pub const BITSWAP_REPLY_BYTES: usize = 1024 * 1024;
 
+/// How many bitswap streams of other peers are read at the same time. Helia
+/// opens one for every message, Kubo two or so for each peer.
+pub const MAX_BITSWAP_STREAMS: usize = 256;
+
+/// How many peers a bitswap server answers at the same time. With the wants of
+/// each they take 60 MB at worst; honest ones a hundredth of it.
+pub const MAX_BITSWAP_SERVED_PEERS: usize = 128;
+
+/// How many bytes of large messages (over 64 KiB) are being read from all
+/// bitswap peers together: what many peers that send slowly can make us hold.
+pub const BITSWAP_INCOMING_BYTES: usize = 32 * 1024 * 1024;
+
+/// How many answers of 1 MiB or so wait to be written to all bitswap peers
+/// together: what many peers that read slowly can make us hold.
+pub const MAX_BITSWAP_REPLIES: usize = 24;
+
+/// How many changes of the want-list may wait to be sent to one bitswap peer
+/// before it is given up as one that does not read.
+pub const MAX_BITSWAP_QUEUED_ENTRIES: usize = 16_384;
+
 /// A block of up to this many bytes is sent at once to a peer that only asked
 /// whether it is there, as Kubo and Helia do: the answer costs about the same.
 pub const BITSWAP_SMALL_BLOCK_BYTES: u64 = 1024;

@@ -1,6 +1,7 @@
 //! Peerage.
 
 pub mod discovery;
+pub mod exchange;
 pub mod home;
 pub mod node;
 pub mod presets;

@@ -264,12 +264,21 @@ impl Session {
         self.assign(now);
     }
 
-    /// Takes a peer out of the session; its wants go to others.
+    /// Takes a lost peer out of the session; its wants go to others.
     pub fn lose_peer(&mut self, peer: PeerId, reason: LossReason, now: Instant) {
-        if self.peers.remove(&peer).is_none() {
-            return;
+        if self.peers.contains(&peer) {
+            self.events.push_back(Event::PeerLost { peer, reason });
+            self.remove_peer(peer, now);
         }
-        self.events.push_back(Event::PeerLost { peer, reason });
+    }
+
+    /// Takes a peer out of the session without an event; its wants go to
+    /// others. Returns those that are to be cancelled with the peer, should it
+    /// still be there.
+    pub fn remove_peer(&mut self, peer: PeerId, now: Instant) -> Vec<Cid> {
+        if self.peers.remove(&peer).is_none() {
+            return Vec::new();
+        }
         let mut freed: Vec<Cid> = Vec::new();
         for (cid, want) in &mut self.wants {
             if want.with == Some(peer) {
@@ -277,8 +286,9 @@ impl Session {
                 freed.push(*cid);
             }
         }
-        self.queue.extend(freed);
+        self.queue.extend(&freed);
         self.assign(now);
+        freed
     }
 
     /// Does what is due at `now`: gives up peers that stall, passes on wants

@@ -1,0 +1,82 @@
+//! What peers send: who reads it, and where it goes.
+
+use std::sync::Arc;
+
+use futures::{AsyncWriteExt as _, StreamExt as _, io::BufReader};
+use peerage_core::protocols::exchange::bitswap::{LossReason, Message};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use super::{
+    Core,
+    frame::{self, ReadError},
+};
+use crate::node::{IncomingStreams, NodeEvent, PeerId, Stream};
+
+/// Lengths and small messages are read from a buffer of this size; the bulk of
+/// a large message goes past it.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// Reads the streams that peers open, each in a task of its own.
+pub(super) async fn accept(core: Arc<Core>, mut streams: IncomingStreams) {
+    while let Some((peer, stream)) = streams.next().await {
+        let Ok(place) = Arc::clone(&core.streams).try_acquire_owned() else {
+            tracing::debug!(%peer, "refusing a bitswap stream: too many are read already");
+            continue;
+        };
+        let reader = Arc::clone(&core);
+        core.spawn(async move {
+            read(&reader, peer, stream).await;
+            drop(place);
+        });
+    }
+}
+
+async fn read(core: &Arc<Core>, peer: PeerId, stream: Stream) {
+    let mut stream = BufReader::with_capacity(BUFFER_BYTES, stream);
+    let error = loop {
+        match frame::read(&mut stream, &core.incoming, frame::PATIENCE).await {
+            Ok(Some((message, _room))) => handle(core, peer, message),
+            Ok(None) => {
+                let _ = stream.close().await;
+                return;
+            }
+            Err(error) => break error,
+        }
+    };
+    tracing::debug!(%peer, %error, "ending a bitswap stream");
+    if matches!(error, ReadError::Decode(_) | ReadError::Length) {
+        core.client.lose(&peer, &LossReason::Misbehaved(error.to_string()));
+    }
+}
+
+fn handle(core: &Arc<Core>, peer: PeerId, message: Message) {
+    core.client.receive(peer, message.blocks, &message.presences);
+    core.receive_wants(peer, &message.wantlist);
+}
+
+/// Forgets peers that are not connected any more.
+pub(super) async fn watch(core: Arc<Core>, mut events: broadcast::Receiver<NodeEvent>) {
+    loop {
+        match events.recv().await {
+            Ok(NodeEvent::Disconnected { peer, reason }) => {
+                forget(&core, &peer, &reason.to_string());
+            }
+            Ok(_) => {}
+            // Some may have gone unnoticed.
+            Err(RecvError::Lagged(_)) => {
+                for peer in core.server.peers() {
+                    forget(&core, &peer, "the connection ended");
+                }
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Forgets a peer, unless it is connected (again).
+fn forget(core: &Core, peer: &PeerId, reason: &str) {
+    if core.node.connection(peer).is_none() {
+        core.server.forget(peer);
+        core.client.lose(peer, &LossReason::Disconnected(reason.to_owned()));
+    }
+}

@@ -1,0 +1,302 @@
+//! The server's part: answers what peers want.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use peerage_core::{
+    data::Cid,
+    limits::{BITSWAP_SMALL_BLOCK_BYTES, MAX_BITSWAP_SERVED_PEERS, MAX_BITSWAP_WANTS_PER_PEER},
+    protocols::exchange::bitswap::{Asked, Found, Ledger, Reply, Version, Want, Wantlist},
+};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit},
+    time::timeout,
+};
+
+use super::{
+    Core,
+    outgoing::{KEEP, Outgoing, SendError},
+};
+use crate::{
+    exchange::{BlockSource, SourceError},
+    node::PeerId,
+};
+
+/// How long a peer that wants nothing is remembered.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
+
+/// Every peer's ledger, and where the blocks come from.
+pub(super) struct Server {
+    source: Option<Arc<dyn BlockSource>>,
+    served: Mutex<HashMap<PeerId, Arc<Served>>>,
+    bytes_sent: AtomicU64,
+}
+
+/// What is known of one peer's wants. A task answers them.
+#[derive(Default)]
+struct Served {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    ledger: Ledger,
+    /// Wants over the limit that are still to be refused in words.
+    refused: Vec<Cid>,
+    /// Set when the peer is gone: its task ends, and a new one is for another
+    /// entry.
+    gone: bool,
+}
+
+/// A message ready to be written, and its place among all that wait.
+struct Answer {
+    frame: Bytes,
+    block_bytes: usize,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Server {
+    pub(super) fn new(source: Option<Arc<dyn BlockSource>>) -> Self {
+        Self { source, served: Mutex::default(), bytes_sent: AtomicU64::new(0) }
+    }
+
+    pub(super) fn bytes_sent(&self) -> u64 {
+        self.bytes_sent.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn arrived(&self, cids: &[Cid]) {
+        let served: Vec<_> = lock(&self.served).values().cloned().collect();
+        for peer in served {
+            let mut state = lock(&peer.state);
+            let waited = cids.iter().filter(|cid| state.ledger.arrived(cid)).count();
+            if waited > 0 {
+                peer.changed.notify_one();
+            }
+        }
+    }
+
+    pub(super) fn forget(&self, peer: &PeerId) {
+        if let Some(served) = lock(&self.served).remove(peer) {
+            served.end();
+        }
+    }
+
+    /// Ends an entry if its ledger is as it should be, and forgets the peer
+    /// unless it has a newer one.
+    fn end(&self, peer: &PeerId, entry: &Arc<Served>, condition: fn(&Ledger) -> bool) {
+        let mut served = lock(&self.served);
+        let mut state = lock(&entry.state);
+        if !condition(&state.ledger) {
+            return;
+        }
+        state.gone = true;
+        if served.get(peer).is_some_and(|current| Arc::ptr_eq(current, entry)) {
+            served.remove(peer);
+        }
+    }
+
+    pub(super) fn peers(&self) -> Vec<PeerId> {
+        lock(&self.served).keys().copied().collect()
+    }
+
+    /// The peer's entry, made if need be (then the second is true) and if
+    /// there is room.
+    fn entry(&self, peer: PeerId) -> Option<(Arc<Served>, bool)> {
+        let mut served = lock(&self.served);
+        if let Some(entry) = served.get(&peer) {
+            return Some((Arc::clone(entry), false));
+        }
+        if served.len() >= MAX_BITSWAP_SERVED_PEERS {
+            let idle = served.iter().find(|(_, entry)| lock(&entry.state).ledger.is_empty());
+            let idle = *idle?.0;
+            if let Some(entry) = served.remove(&idle) {
+                entry.end();
+            }
+        }
+        let entry = Arc::<Served>::default();
+        served.insert(peer, Arc::clone(&entry));
+        Some((entry, true))
+    }
+}
+
+impl Core {
+    /// Takes in what a peer wants and sees to it that it is answered.
+    pub(super) fn receive_wants(self: &Arc<Self>, peer: PeerId, wantlist: &Wantlist) {
+        if wantlist.entries.is_empty() && !wantlist.full {
+            return;
+        }
+        // An entry may end between being found and being used: once.
+        for _ in 0..2 {
+            let Some((served, new)) = self.server.entry(peer) else {
+                tracing::debug!(%peer, "not answering: too many peers are served already");
+                return;
+            };
+            if new {
+                self.spawn(answer(Arc::clone(self), peer, Arc::clone(&served)));
+            }
+            if served.receive(wantlist) {
+                return;
+            }
+        }
+    }
+}
+
+impl Served {
+    /// Takes in a want-list; `false` when the entry has ended.
+    fn receive(&self, wantlist: &Wantlist) -> bool {
+        let mut state = lock(&self.state);
+        if state.gone {
+            return false;
+        }
+        let accepted = state.ledger.receive(wantlist);
+        let room = MAX_BITSWAP_WANTS_PER_PEER.saturating_sub(state.refused.len());
+        state.refused.extend(accepted.refused.into_iter().take(room));
+        self.changed.notify_one();
+        true
+    }
+
+    fn end(&self) {
+        lock(&self.state).gone = true;
+        self.changed.notify_one();
+    }
+
+    fn has_work(&self) -> bool {
+        let state = lock(&self.state);
+        state.ledger.has_queued() || !state.refused.is_empty()
+    }
+
+    fn is_gone(&self) -> bool {
+        lock(&self.state).gone
+    }
+
+    /// Waits until there is something to answer; `false` when the peer is gone.
+    async fn work(&self) -> bool {
+        loop {
+            if self.is_gone() {
+                return false;
+            }
+            if self.has_work() {
+                return true;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Looks wants up until a message is full. Reads from disk.
+    fn reply(&self, source: Option<&dyn BlockSource>) -> Reply {
+        let mut reply = Reply::default();
+        reply.refuse(std::mem::take(&mut lock(&self.state).refused));
+        while !reply.is_full() {
+            let Some(asked) = lock(&self.state).ledger.next_asked() else { break };
+            let outcome = reply.add(&asked, look_up(source, &asked));
+            lock(&self.state).ledger.settle(&asked.cid, outcome);
+        }
+        reply
+    }
+}
+
+fn look_up(source: Option<&dyn BlockSource>, asked: &Asked) -> Found {
+    let found = source.map_or(Ok(Found::Nothing), |source| try_look_up(source, asked));
+    found.unwrap_or_else(|error| {
+        tracing::warn!(cid = %asked.cid, %error, "a block that a peer wants cannot be read");
+        Found::Nothing
+    })
+}
+
+fn try_look_up(source: &dyn BlockSource, asked: &Asked) -> Result<Found, SourceError> {
+    if asked.want == Want::Have {
+        match source.size(&asked.cid)? {
+            None => return Ok(Found::Nothing),
+            Some(bytes) if bytes > BITSWAP_SMALL_BLOCK_BYTES => return Ok(Found::Here),
+            Some(_) => {}
+        }
+    }
+    Ok(source.get(&asked.cid)?.map_or(Found::Nothing, Found::Block))
+}
+
+/// Answers one peer until it is gone, or has wanted nothing for a while.
+async fn answer(core: Arc<Core>, peer: PeerId, served: Arc<Served>) {
+    let mut outgoing = Outgoing::new(core.node.clone(), peer);
+    let mut patience = KEEP;
+    loop {
+        match timeout(patience, served.work()).await {
+            Ok(true) => {
+                patience = KEEP;
+                if let Err(error) = answer_all(&core, &served, &mut outgoing).await {
+                    tracing::debug!(%peer, %error, "a peer's wants are not answered any more");
+                    return core.server.end(&peer, &served, |_| true);
+                }
+            }
+            Ok(false) => return,
+            Err(_) if outgoing.is_open() => {
+                outgoing.close().await;
+                patience = FORGET_AFTER;
+            }
+            Err(_) => core.server.end(&peer, &served, Ledger::is_empty),
+        }
+    }
+}
+
+/// Answers what there is now. The next message is read from disk while one is
+/// written.
+async fn answer_all(
+    core: &Arc<Core>,
+    served: &Arc<Served>,
+    outgoing: &mut Outgoing,
+) -> Result<(), SendError> {
+    let version = outgoing.version().await?;
+    let mut next = prepare(core, served, version).await;
+    while let Some(answer) = next {
+        let (written, following) =
+            tokio::join!(write(outgoing, answer), prepare(core, served, version));
+        core.server.bytes_sent.fetch_add(written?, Ordering::Relaxed);
+        next = following;
+    }
+    Ok(())
+}
+
+/// Writes an answer and drops it at once: its place may be the one that the
+/// next needs. Returns the bytes of its blocks.
+async fn write(outgoing: &mut Outgoing, answer: Answer) -> Result<u64, SendError> {
+    outgoing.write(&answer.frame).await?;
+    Ok(answer.block_bytes as u64)
+}
+
+/// Makes a message of the next answers on a thread that may wait for a disk.
+/// `None` when nothing is left to say.
+async fn prepare(core: &Arc<Core>, served: &Arc<Served>, version: Version) -> Option<Answer> {
+    loop {
+        if served.is_gone() || !served.has_work() {
+            return None;
+        }
+        let place = Arc::clone(&core.replies).acquire_owned().await.ok()?;
+        let (core, served) = (Arc::clone(core), Arc::clone(served));
+        let reading = tokio::task::spawn_blocking(move || {
+            let reply = served.reply(core.server.source.as_deref());
+            let block_bytes = reply.block_bytes();
+            let frame = reply.into_message()?.encode_framed(version);
+            Some(Answer { frame, block_bytes, _place: place })
+        });
+        match reading.await {
+            Ok(Some(answer)) => return Some(answer),
+            // Wants that nobody wanted word of: look at the next.
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "looking blocks up failed");
+                return None;
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

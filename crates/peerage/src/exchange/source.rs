@@ -1,0 +1,69 @@
+//! Where the blocks that are given to peers come from.
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use peerage_core::data::Cid;
+
+/// Something that holds blocks. Its methods may wait for a disk: they are
+/// called on threads that may.
+pub trait BlockSource: Send + Sync + 'static {
+    /// The block's bytes; `None` when it is not here.
+    ///
+    /// # Errors
+    ///
+    /// When the block should be here and cannot be read.
+    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError>;
+
+    /// The block's size in bytes; `None` when it is not here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    fn size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        Ok(self.get(cid)?.map(|block| block.len() as u64))
+    }
+}
+
+impl<S: BlockSource + ?Sized> BlockSource for Arc<S> {
+    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+        (**self).get(cid)
+    }
+
+    fn size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        (**self).size(cid)
+    }
+}
+
+/// Why a block that should be here cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{source}")]
+pub struct SourceError {
+    file: Option<PathBuf>,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl SourceError {
+    /// A failure of the store itself.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { file: None, source: source.into() }
+    }
+
+    /// A user's file that has changed or is missing or unreadable.
+    pub fn of_file(
+        file: impl Into<PathBuf>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self { file: Some(file.into()), source: source.into() }
+    }
+
+    /// The user's file that the failure is about, if it is about one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+}
