@@ -244,3 +244,92 @@ fn link_body_length(cid_length: usize, name_length: usize, total_size: u64) -> u
 pub const fn varint_length(number: u64) -> usize {
     ((70 - (number | 1).leading_zeros()) / 7) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::{HashKind, codec, hash};
+
+    fn link(name: &[u8], total_size: u64) -> Link {
+        let cid = hash(codec::RAW, HashKind::Sha2_256, name);
+        Link { cid, name: Bytes::copy_from_slice(name), total_size }
+    }
+
+    fn write(links: &[Link], data: &[u8]) -> (Bytes, u64) {
+        let mut writer = Writer::default();
+        for link in links {
+            writer.link(&link.cid, &[], &link.name, link.total_size);
+        }
+        writer.finish(data)
+    }
+
+    #[test]
+    fn data_may_come_first_but_not_between_links() {
+        let (link_only, _) = write(&[link(b"a", 1)], b"");
+        let link_field = &link_only[..link_only.len() - 2];
+        let data_field = &[0x0a, 2, b'h', b'i'][..];
+        let decode = |parts: &[&[u8]]| Node::decode(&Bytes::from(parts.concat()));
+        let expected = Node { links: vec![link(b"a", 1)], data: Bytes::from_static(b"hi") };
+        assert_eq!(decode(&[link_field, data_field]).as_ref(), Ok(&expected));
+        assert_eq!(decode(&[data_field, link_field]), Ok(expected));
+        let mixed = decode(&[link_field, data_field, link_field]);
+        assert_eq!(mixed, Err(DagPbError::UnexpectedField { tag: TAG_LINKS }));
+        let twice = decode(&[data_field, data_field]);
+        assert_eq!(twice, Err(DagPbError::UnexpectedField { tag: TAG_DATA }));
+    }
+
+    #[test]
+    fn malformed_blocks_are_refused_with_the_reason() {
+        for (block, expected) in [
+            (&[0x0a][..], DagPbError::Truncated),
+            (&[0x0a, 5, 1], DagPbError::Truncated),
+            (
+                &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+                DagPbError::Truncated,
+            ),
+            (&[0x0a, 0x80, 0x00], DagPbError::MalformedNumber),
+            (&[0x1a, 0], DagPbError::UnexpectedField { tag: 0x1a }),
+            (&[0x12, 0], DagPbError::MalformedCid),
+            (&[0x12, 3, 0x0a, 1, 1], DagPbError::MalformedCid),
+            (&[0x12, 2, 0x18, 1], DagPbError::MalformedCid),
+        ] {
+            assert_eq!(Node::decode(&Bytes::copy_from_slice(block)), Err(expected), "{block:?}");
+        }
+    }
+
+    #[test]
+    fn too_many_links_are_refused_on_either_side_of_the_limit() {
+        // The shortest CID: version 1, raw, the identity of nothing.
+        let one = [0x12, 6, 0x0a, 4, 1, 0x55, 0, 0];
+        let links = |count: usize| Bytes::from(one.repeat(count));
+        assert_eq!(Node::decode(&links(MAX_NODE_LINKS)).unwrap().links.len(), MAX_NODE_LINKS);
+        assert_eq!(Node::decode(&links(MAX_NODE_LINKS + 1)), Err(DagPbError::TooManyLinks));
+        let large = Bytes::from(vec![0; MAX_BLOCK_BYTES + 1]);
+        assert_eq!(Node::decode(&large), Err(DagPbError::TooLarge));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_as_long_as_was_said(
+            links in proptest::collection::vec(
+                (proptest::collection::vec(any::<u8>(), 0..200), any::<u64>()), 0..20),
+            data in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let links: Vec<_> = links.iter().map(|(name, size)| link(name, *size)).collect();
+            let (block, _) = write(&links, &data);
+            let length: usize = links
+                .iter()
+                .map(|link| link_length(&link.cid, link.name.len(), link.total_size))
+                .sum();
+            prop_assert_eq!(block.len(), length + field_length(data.len()));
+            prop_assert_eq!(Node::decode(&block), Ok(Node { links, data: data.into() }));
+        }
+
+        #[test]
+        fn never_panics(block in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Node::decode(&block.into());
+        }
+    }
+}

@@ -176,3 +176,130 @@ fn estimate(entries: &[Entry], metadata: &Metadata, profile: &Profile) -> usize 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::{
+        View,
+        view::{DecodeError, ShardLink},
+    };
+
+    fn entry(name: &[u8]) -> Entry {
+        let cid = *Profile::default().leaf(Bytes::copy_from_slice(name)).cid();
+        Entry { name: Bytes::copy_from_slice(name), cid, total_size: name.len() as u64 }
+    }
+
+    /// Builds a folder and reads it back.
+    fn round_trip(entries: &[Entry], profile: &Profile) -> (Cid, Vec<Entry>) {
+        let mut blocks = std::collections::HashMap::new();
+        let mut keep = |block: Block| {
+            blocks.insert(*block.cid(), block.data().clone());
+        };
+        let root = build(entries.to_vec(), &Metadata::default(), profile, &mut keep).unwrap().cid;
+        let mut read = Vec::new();
+        let mut open = vec![root];
+        while let Some(cid) = open.pop() {
+            match View::of(&cid, &blocks[&cid]).unwrap() {
+                View::Directory { entries, .. } => read.extend(entries),
+                View::Shard { links, .. } => {
+                    for link in links {
+                        match link {
+                            ShardLink::Entry { entry, .. } => read.push(entry),
+                            ShardLink::Shard { cid, .. } => open.push(cid),
+                        }
+                    }
+                }
+                other => panic!("not a folder: {other:?}"),
+            }
+        }
+        read.sort_by(|a, b| a.name.cmp(&b.name));
+        (root, read)
+    }
+
+    #[test]
+    fn names_that_are_not_utf_8_are_kept() {
+        let entries =
+            [entry(b"\xff\xfe"), entry("naïve".as_bytes()), entry(&[b'x'; MAX_NAME_BYTES])];
+        for hamt_threshold in [1, 10_000] {
+            let profile = Profile { hamt_threshold, ..Profile::default() };
+            let (_, mut read) = round_trip(&entries, &profile);
+            read.sort_by_key(|entry| entries.iter().position(|other| other == entry));
+            assert_eq!(read, entries);
+        }
+    }
+
+    /// A one-block folder with a link of this name, made without the checks.
+    fn forged(names: &[&[u8]]) -> Bytes {
+        let mut writer = dag_pb::Writer::default();
+        for name in names {
+            writer.link(&entry(b"x").cid, &[], name, 1);
+        }
+        writer.finish(&message(&Metadata::default())).0
+    }
+
+    #[test]
+    fn names_that_must_not_reach_a_disk_are_refused_both_ways() {
+        let long = [b'x'; MAX_NAME_BYTES + 1];
+        for (name, expected) in [
+            (&b""[..], NameProblem::Empty),
+            (b".", NameProblem::Dots),
+            (b"..", NameProblem::Dots),
+            (b"../x", NameProblem::Separator),
+            (b"/etc/passwd", NameProblem::Separator),
+            (b"a\0b", NameProblem::Nul),
+            (&long, NameProblem::TooLong),
+        ] {
+            let refused =
+                DirectoryError::BadName { name: Bytes::copy_from_slice(name), problem: expected };
+            let ours =
+                build(vec![entry(name)], &Metadata::default(), &Profile::default(), &mut |_| {});
+            assert_eq!(ours.as_ref(), Err(&refused));
+            let theirs = View::of_dag_pb(&forged(&[name]));
+            assert_eq!(theirs, Err(DecodeError::Directory(refused)));
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_refused_both_ways() {
+        let refused = DirectoryError::DuplicateName { name: Bytes::from_static(b"a") };
+        let twice = vec![entry(b"a"), entry(b"b"), entry(b"a")];
+        let ours = build(twice, &Metadata::default(), &Profile::default(), &mut |_| {});
+        assert_eq!(ours.as_ref(), Err(&refused));
+        for names in [[&b"a"[..], b"a", b"b"], [b"a", b"b", b"a"]] {
+            let theirs = View::of_dag_pb(&forged(&names));
+            assert_eq!(theirs.unwrap_err().to_string(), refused.to_string());
+        }
+    }
+
+    #[test]
+    fn a_fan_out_that_is_none_is_refused() {
+        for hamt_fanout in [0, 4, 100, 2048] {
+            let profile = Profile { hamt_fanout, hamt_threshold: 0, ..Profile::default() };
+            let refused = build(vec![entry(b"a")], &Metadata::default(), &profile, &mut |_| {});
+            assert_eq!(
+                refused,
+                Err(DirectoryError::UnsupportedFanout { fanout: hamt_fanout as u64 })
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_gives_the_same_folder_and_it_reads_back(
+            names in proptest::collection::btree_set("[a-z]{1,8}", 1..80),
+            bits in 3..11_u32, threshold in 0..2000_usize, seed: u64,
+        ) {
+            let profile =
+                Profile { hamt_fanout: 1 << bits, hamt_threshold: threshold, ..Profile::default() };
+            let sorted: Vec<_> = names.iter().map(|name| entry(name.as_bytes())).collect();
+            let mut shuffled = sorted.clone();
+            shuffled.sort_by_key(|entry| hamt::hash_name(&entry.name) ^ seed);
+            let (root, read) = round_trip(&sorted, &profile);
+            prop_assert_eq!(&read, &sorted);
+            prop_assert_eq!(round_trip(&shuffled, &profile).0, root);
+        }
+    }
+}

@@ -243,3 +243,77 @@ const KIND_FIELD_LENGTH: usize = 2;
 fn put_number(buffer: &mut BytesMut, number: usize) {
     buffer.put_slice(encode::usize(number, &mut encode::usize_buffer()));
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::{HashKind, codec, unixfs::Mtime};
+
+    fn part(index: usize) -> Part {
+        let cid = crate::data::hash(codec::RAW, HashKind::Sha2_256, &index.to_le_bytes());
+        Part { cid, file_bytes: index as u64 % 7 + 1, total_size: index as u64 % 7 + 1 }
+    }
+
+    /// The tree as it is defined: groups of `max_links`, level by level.
+    fn naive(profile: Profile, mut parts: Vec<Part>, metadata: &Metadata) -> (Part, usize) {
+        let layout = FileLayout::new(profile);
+        let mut nodes = 0;
+        while parts.len() > 1 {
+            let root = parts.len() <= profile.max_links;
+            let metadata = if root { *metadata } else { Metadata::default() };
+            let close = |group: &[Part]| layout.close(group, &metadata, &mut |_| nodes += 1);
+            parts = parts.chunks(profile.max_links).map(close).collect();
+        }
+        (parts[0], nodes)
+    }
+
+    proptest! {
+        #[test]
+        fn any_number_of_leaves_gives_the_tree_that_is_defined(
+            leaves in 1..700_usize, max_links in 2..12_usize, with_metadata: bool,
+        ) {
+            let profile = Profile { max_links, ..Profile::default() };
+            let mtime = Some(Mtime { seconds: 5, nanoseconds: 6 });
+            let metadata = Metadata { mode: Some(0o600), mtime };
+            let metadata = if with_metadata && leaves > 1 { metadata } else { Metadata::default() };
+            let (root, nodes) = naive(profile, (0..leaves).map(part).collect(), &metadata);
+            let mut layout = FileLayout::new(profile);
+            let mut emitted = 0;
+            for index in 0..leaves {
+                layout.push(part(index), &mut |_| emitted += 1);
+                let open: usize = layout.levels.iter().map(Vec::len).sum();
+                prop_assert!(open <= max_links * layout.levels.len());
+            }
+            let found = layout.finish(&metadata, &mut |_| emitted += 1).unwrap();
+            prop_assert_eq!(found, built(root));
+            prop_assert_eq!(emitted, nodes);
+        }
+
+        #[test]
+        fn a_frame_and_the_bytes_are_the_inline_block(
+            bytes in proptest::collection::vec(any::<u8>(), 0..300), mode in 0..0o10000_u32, seconds: i64,
+        ) {
+            let metadata = Metadata { mode: Some(mode), mtime: Some(Mtime { seconds, nanoseconds: 0 }) };
+            let mut node = Node::new(Kind::File);
+            node.data = bytes.clone().into();
+            node.file_size = Some(bytes.len() as u64);
+            node.metadata = metadata;
+            let (plain, _) = dag_pb::Writer::default().finish(&node.encode());
+            let frame = inline_frame(bytes.len(), &metadata);
+            prop_assert_eq!(&[&frame.prefix[..], &bytes, &frame.suffix].concat(), &plain);
+            prop_assert_eq!(frame.len() + bytes.len(), plain.len());
+            let block = inline(&bytes, &metadata, &Profile::default());
+            prop_assert_eq!(block.data(), &plain);
+        }
+    }
+
+    #[test]
+    fn one_leaf_has_no_place_for_metadata() {
+        let mut layout = FileLayout::new(Profile::default());
+        layout.push(part(1), &mut |_| {});
+        let metadata = Metadata { mode: Some(0o600), mtime: None };
+        assert_eq!(layout.finish(&metadata, &mut |_| {}), Err(LayoutError::OneChunkWithMetadata));
+    }
+}

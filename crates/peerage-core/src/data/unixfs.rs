@@ -228,3 +228,62 @@ impl TimeMessage {
         (nanoseconds < 1_000_000_000).then_some(Mtime { seconds: self.seconds, nanoseconds })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_time_with_an_impossible_fraction_is_none() {
+        // mtime { seconds: 1, nanoseconds: ... } of a folder.
+        let folder = |nanoseconds: u32| {
+            let mut bytes = vec![0x08, 1, 0x42, 7, 0x08, 1, 0x15];
+            bytes.extend_from_slice(&nanoseconds.to_le_bytes());
+            Node::decode(&bytes.into()).unwrap().metadata.mtime
+        };
+        assert_eq!(folder(999_999_999), Some(Mtime { seconds: 1, nanoseconds: 999_999_999 }));
+        assert_eq!(folder(1_000_000_000), None);
+    }
+
+    #[test]
+    fn block_sizes_are_read_packed_and_not() {
+        let decode = |bytes: &'static [u8]| Node::decode(&Bytes::from_static(bytes)).unwrap();
+        assert_eq!(decode(&[8, 2, 0x20, 5, 0x20, 6]).block_sizes, [5, 6]);
+        assert_eq!(decode(&[8, 2, 0x22, 2, 5, 6]).block_sizes, [5, 6]);
+    }
+
+    #[test]
+    fn what_is_not_unixfs_is_refused() {
+        let decode = |bytes: &'static [u8]| Node::decode(&Bytes::from_static(bytes));
+        assert_eq!(decode(&[8, 3]), Err(UnixFsError::UnknownKind(3)));
+        assert!(matches!(decode(&[8]), Err(UnixFsError::Malformed(_))));
+        let many = [&[8, 2][..], &[0x20, 1].repeat(MAX_NODE_LINKS + 1)].concat();
+        assert_eq!(Node::decode(&many.into()), Err(UnixFsError::TooManyParts));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            kind in 0..6_u64, data in proptest::collection::vec(any::<u8>(), 0..100),
+            file_size: Option<u64>, block_sizes in proptest::collection::vec(any::<u64>(), 0..20),
+            mode in proptest::option::of(0..0o10000_u32), seconds: Option<i64>,
+            nanoseconds in 0..1_000_000_000_u32,
+        ) {
+            let Some(kind) = Kind::from_code(kind) else { return Ok(()) };
+            let mut node = Node::new(kind);
+            let mtime = seconds.map(|seconds| Mtime { seconds, nanoseconds });
+            node.metadata = Metadata { mode: mode.filter(|mode| *mode != kind.default_mode()), mtime };
+            node.data = data.into();
+            node.file_size = file_size;
+            node.block_sizes = block_sizes;
+            prop_assert_eq!(Node::decode(&node.encode().into()), Ok(node));
+        }
+
+        #[test]
+        fn never_panics(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Node::decode(&data.into());
+        }
+    }
+}

@@ -246,3 +246,131 @@ fn shard_link(link: Link, fanout: Fanout) -> Result<ShardLink, DecodeError> {
     }
     Ok(ShardLink::Entry { position, entry: entry(link, length)? })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::{Profile, layout, unixfs::Node};
+
+    fn leaf() -> Cid {
+        *Profile::default().leaf(Bytes::from_static(b"x")).cid()
+    }
+
+    /// A block with links of these names and this message.
+    fn block(names: &[&str], node: &Node) -> Bytes {
+        let mut writer = dag_pb::Writer::default();
+        for name in names {
+            writer.link(&leaf(), &[], name.as_bytes(), 1);
+        }
+        writer.finish(&node.encode()).0
+    }
+
+    fn file(block_sizes: &[u64], file_size: Option<u64>) -> Node {
+        let mut node = Node::new(Kind::File);
+        node.block_sizes = block_sizes.to_vec();
+        node.file_size = file_size;
+        node
+    }
+
+    #[test]
+    fn sizes_that_do_not_add_up_are_refused() {
+        for (links, node) in [
+            (1, file(&[], Some(0))),
+            (1, file(&[1, 2], Some(3))),
+            (2, file(&[1, 2], Some(4))),
+            (2, file(&[u64::MAX, 1], None)),
+        ] {
+            let refused = View::of_dag_pb(&block(&vec![""; links], &node));
+            assert_eq!(refused, Err(DecodeError::SizesDoNotAddUp), "{node:?}");
+        }
+    }
+
+    #[test]
+    fn empty_parts_are_left_out() {
+        let view = View::of_dag_pb(&block(&["", "", ""], &file(&[0, 7, 0], Some(7))));
+        let Ok(View::File { children, size, .. }) = view else { panic!("{view:?}") };
+        assert_eq!((children.len(), size), (1, 7));
+    }
+
+    #[test]
+    fn inline_bytes_are_where_it_says() {
+        let metadata = Metadata { mode: Some(0o600), mtime: None };
+        let block = layout::inline(b"picture", &metadata, &Profile::default());
+        let view = View::of(block.cid(), block.data()).unwrap();
+        let View::File { inline, inline_offset, .. } = view else { panic!("{view:?}") };
+        assert_eq!(inline, b"picture"[..]);
+        assert_eq!(&block.data()[inline_offset..inline_offset + inline.len()], b"picture");
+        assert_eq!(inline_offset, layout::inline_frame(7, &metadata).prefix.len());
+    }
+
+    #[test]
+    fn malformed_shards_are_refused() {
+        let shard = |fanout: u64, field: &[u8], names: &[&str]| {
+            let mut node = Node::new(Kind::HamtShard);
+            node.data = Bytes::copy_from_slice(field);
+            node.hash_type = Some(hamt::HASH_MURMUR3_X64_64);
+            node.fanout = Some(fanout);
+            View::of_dag_pb(&block(names, &node))
+        };
+        assert!(shard(256, &[0b10_0010], &["01a", "05"]).is_ok());
+        assert!(shard(256, &[0, 0, 0b10_0010], &["01a", "05"]).is_ok(), "zeros before");
+        assert!(shard(16, &[0b10_0010], &["1a", "5"]).is_ok());
+        for (field, names) in [
+            (&[0b10_0010][..], &["01a"][..]), // a bit without a link
+            (&[0b10], &["01a", "05"]),        // a link without a bit
+            (&[0b10_0010], &["05", "01a"]),   // out of order
+            (&[0b10], &["01a", "01b"]),       // a position twice
+            (&[0b10], &["1"]),                // no whole prefix
+            (&[0b10], &["+1a"]),              // not a number
+            (&[0, 4, 0, 0, 0], &["1aa"][..]), // another position
+            (&[4, 0], &["0aa"]),              // lower case
+            (&[1; 40], &["00a"]),             // a field beyond the fan-out
+        ] {
+            assert_eq!(shard(256, field, names), Err(DecodeError::MalformedShard), "{names:?}");
+        }
+        let fanout = shard(2048, &[1], &["000a"]);
+        let refused = DirectoryError::UnsupportedFanout { fanout: 2048 };
+        assert_eq!(fanout, Err(DecodeError::Directory(refused)));
+        let name = shard(256, &[0b10], &["01../x"]);
+        assert!(matches!(name, Err(DecodeError::Directory(DirectoryError::BadName { .. }))));
+    }
+
+    #[test]
+    fn symbolic_links_that_cannot_be_are_refused() {
+        let link = |target: Vec<u8>, names: &[&str]| {
+            let mut node = Node::new(Kind::Symlink);
+            node.data = target.into();
+            View::of_dag_pb(&block(names, &node))
+        };
+        let limit = crate::limits::MAX_SYMLINK_BYTES;
+        assert!(link(vec![b'x'; limit], &[]).is_ok());
+        let too_long = SymlinkError::TooLong(limit + 1);
+        assert_eq!(link(vec![b'x'; limit + 1], &[]), Err(DecodeError::Symlink(too_long)));
+        assert_eq!(link(vec![], &[]), Err(DecodeError::Symlink(SymlinkError::Empty)));
+        assert_eq!(link(vec![0], &[]), Err(DecodeError::Symlink(SymlinkError::Nul)));
+        assert_eq!(link(vec![b'x'], &["a"]), Err(DecodeError::SymlinkWithLinks));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(
+            names in proptest::collection::vec("[0-9A-F]{0,3}[a/.]{0,3}", 0..6),
+            data in proptest::collection::vec(any::<u8>(), 0..60),
+            flip in 0..400_usize, with: u8,
+        ) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            for kind in [Kind::File, Kind::Directory, Kind::HamtShard, Kind::Symlink] {
+                let mut node = Node::new(kind);
+                node.data = data.clone().into();
+                node.fanout = Some(256);
+                let mut bytes = block(&names, &node).to_vec();
+                let _ = View::of_dag_pb(&bytes.clone().into());
+                let index = flip % bytes.len();
+                bytes[index] ^= with;
+                let _ = View::of_dag_pb(&bytes.into());
+            }
+        }
+    }
+}
