@@ -29,7 +29,7 @@ pub enum WalkError {
         /// The block.
         cid: Cid,
         /// What is wrong with it.
-        source: DecodeError,
+        source: Box<DecodeError>,
     },
     /// A dag-cbor block that cannot be read.
     #[error("{cid}: {source}")]
@@ -37,7 +37,7 @@ pub enum WalkError {
         /// The block.
         cid: Cid,
         /// What is wrong with it.
-        source: DagCborError,
+        source: Box<DagCborError>,
     },
     /// A part of a file is something else than its parent says.
     #[error(

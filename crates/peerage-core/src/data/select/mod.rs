@@ -299,8 +299,10 @@ impl Walk {
             _ if self.scope == DagScope::Block => return Ok(Vec::new()),
             codec::DAG_PB => {}
             codec::DAG_CBOR if self.scope == DagScope::All => {
-                let links = dag_cbor::links(block)
-                    .map_err(|source| WalkError::Record { cid: visit.cid, source })?;
+                let links = dag_cbor::links(block).map_err(|source| WalkError::Record {
+                    cid: visit.cid,
+                    source: source.into(),
+                })?;
                 return Ok(links.into_iter().map(|cid| visit.below(cid, Purpose::Node)).collect());
             }
             _ => return Ok(Vec::new()),
@@ -400,6 +402,6 @@ impl Visit {
 }
 
 fn view(cid: &Cid, block: &Bytes) -> Result<View, WalkError> {
-    let failed = |source: DecodeError| WalkError::Decode { cid: *cid, source };
+    let failed = |source: DecodeError| WalkError::Decode { cid: *cid, source: source.into() };
     View::of(cid, block).map_err(failed)
 }

@@ -66,7 +66,7 @@ impl Walk {
         block: &Bytes,
     ) -> Result<Vec<Visit>, WalkError> {
         let record: Ipld = dag_cbor::decode(block)
-            .map_err(|source| WalkError::Record { cid: visit.cid, source })?;
+            .map_err(|source| WalkError::Record { cid: visit.cid, source: source.into() })?;
         let mut value = &record;
         for index in segment..self.path.len() {
             let name = &self.path[index];
