@@ -2,12 +2,16 @@
 //! to one switch. Nothing of it touches the network of the machine.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::Write as _,
     net::{Ipv4Addr, Ipv6Addr},
     os::fd::AsFd as _,
+    path::Path,
     process::{Command, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Once,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -128,6 +132,8 @@ struct Namespace {
 impl Namespace {
     fn new(role: &str) -> Result<Self, String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        static SWEPT: Once = Once::new();
+        SWEPT.call_once(sweep);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("peerage-{}-{number}-{role}", std::process::id());
         ip(&["netns", "add", &name], "")?;
@@ -154,6 +160,17 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = ip(&["netns", "delete", &self.name], "");
+    }
+}
+
+/// Removes the namespaces of test processes that were killed.
+fn sweep() {
+    let Ok(entries) = fs::read_dir("/run/netns") else { return };
+    for name in entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()) {
+        let process = name.strip_prefix("peerage-").and_then(|rest| rest.split('-').next());
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            let _ = ip(&["netns", "delete", &name], "");
+        }
     }
 }
 
