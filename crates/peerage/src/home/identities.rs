@@ -1,7 +1,7 @@
 //! The key store: named identities, one of them in use.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
     io,
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
@@ -11,7 +11,7 @@ use peerage_core::{
     identity::{
         Cost, IdentityName, KeyFile, KeyFileError, KeyKind, Keypair, NameError, Seal, generate,
     },
-    limits::MAX_KEY_FILE_BYTES,
+    limits::{MAX_IDENTITIES, MAX_IDENTITY_NAME_CHARS, MAX_KEY_FILE_BYTES},
 };
 
 use super::files;
@@ -21,7 +21,8 @@ const IN_USE: &str = "in-use";
 
 /// The identities of a home.
 ///
-/// Every change is one step on the disk: a crash leaves the old or the new.
+/// Every change is one step on the disk: a crash leaves the old or the new,
+/// and processes that make changes at the same time take turns.
 ///
 /// ```
 /// use peerage::home::{Home, new_key};
@@ -63,6 +64,9 @@ pub enum IdentityError {
     /// There is one of that name already.
     #[error("there is an identity called {0} already; choose another name")]
     Taken(IdentityName),
+    /// There are as many as are kept.
+    #[error("there are {MAX_IDENTITIES} identities already; remove one first")]
+    TooMany,
     /// The one in use cannot be removed while there are others.
     #[error("{0} is in use; use another identity first")]
     InUse(IdentityName),
@@ -144,8 +148,10 @@ impl Identities {
     ///
     /// When the home cannot be read, or holds what is no name.
     pub fn in_use(&self) -> Result<IdentityName, IdentityError> {
-        match fs::read_to_string(self.folder.join(IN_USE)) {
-            Ok(name) => Ok(name.trim_ascii().parse()?),
+        // The longest name and a line end, of Windows too.
+        const LIMIT: usize = MAX_IDENTITY_NAME_CHARS + 2;
+        match files::read(&self.folder.join(IN_USE), LIMIT) {
+            Ok((name, _)) => Ok(String::from_utf8_lossy(&name).trim_ascii().parse()?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(IdentityName::default()),
             Err(error) => Err(self.failed(error)),
         }
@@ -158,14 +164,11 @@ impl Identities {
     /// When there is none, others can read it, or it is damaged.
     pub fn load(&self, name: &IdentityName) -> Result<KeyFile, IdentityError> {
         let path = self.path(name);
-        let about = fs::metadata(&path).map_err(|error| self.missing(name, error))?;
-        if about.permissions().mode() & 0o077 != 0 {
+        let (bytes, about) =
+            files::read(&path, MAX_KEY_FILE_BYTES).map_err(|error| self.missing(name, error))?;
+        if files::others_may(&about, 0o077) {
             return Err(IdentityError::Exposed(path));
         }
-        if about.len() > MAX_KEY_FILE_BYTES as u64 {
-            return Err(IdentityError::File { name: name.clone(), source: KeyFileError::TooLarge });
-        }
-        let bytes = fs::read(&path).map_err(|error| self.missing(name, error))?;
         KeyFile::parse(&bytes).map_err(|source| IdentityError::File { name: name.clone(), source })
     }
 
@@ -200,9 +203,14 @@ impl Identities {
     ///
     /// # Errors
     ///
-    /// When the name is taken, or the home cannot be written.
+    /// When the name is taken, there are too many, or the home cannot be
+    /// written.
     pub fn add(&self, name: &IdentityName, file: &KeyFile) -> Result<(), IdentityError> {
         self.prepare()?;
+        let _lock = self.lock()?;
+        if self.names()?.len() >= MAX_IDENTITIES {
+            return Err(IdentityError::TooMany);
+        }
         let text = file.to_text();
         files::create(&self.path(name), text.as_bytes()).map_err(|error| self.taken(name, error))
     }
@@ -214,6 +222,11 @@ impl Identities {
     /// When there is none of that name, or the home cannot be written.
     pub fn select(&self, name: &IdentityName) -> Result<(), IdentityError> {
         self.load(name)?;
+        let _lock = self.lock()?;
+        self.select_locked(name)
+    }
+
+    fn select_locked(&self, name: &IdentityName) -> Result<(), IdentityError> {
         let line = format!("{name}\n");
         files::replace(&self.folder.join(IN_USE), line.as_bytes())
             .map_err(|error| self.failed(error))
@@ -226,15 +239,16 @@ impl Identities {
     /// When there is none of that name, the new one is taken, or the home
     /// cannot be written.
     pub fn rename(&self, from: &IdentityName, to: &IdentityName) -> Result<(), IdentityError> {
-        let in_use = self.in_use()? == *from;
         let (old, new) = (self.path(from), self.path(to));
         fs::metadata(&old).map_err(|error| self.missing(from, error))?;
+        let _lock = self.lock()?;
+        let in_use = self.in_use()? == *from;
         // The key is there under one name at least, at every moment.
         fs::hard_link(&old, &new).map_err(|error| self.taken(to, error))?;
         if in_use {
-            self.select(to)?;
+            self.select_locked(to)?;
         }
-        fs::remove_file(&old).map_err(|error| self.failed(error))
+        files::remove(&old).map_err(|error| self.failed(error))
     }
 
     /// Deletes an identity. The one in use can only be the last.
@@ -245,13 +259,15 @@ impl Identities {
     /// written.
     pub fn remove(&self, name: &IdentityName) -> Result<(), IdentityError> {
         let path = self.path(name);
-        fs::metadata(&path).map_err(|error| self.missing(name, error))?;
+        fs::symlink_metadata(&path).map_err(|error| self.missing(name, error))?;
+        let _lock = self.lock()?;
         if self.in_use()? == *name && self.names()?.len() > 1 {
             return Err(IdentityError::InUse(name.clone()));
         }
-        fs::remove_file(path).map_err(|error| self.failed(error))
+        files::remove(&path).map_err(|error| self.failed(error))
     }
 
+    /// What has no name of an identity is passed over.
     fn names(&self) -> Result<Vec<IdentityName>, IdentityError> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
@@ -263,7 +279,10 @@ impl Identities {
             let path = entry.map_err(|error| self.failed(error))?.path();
             if path.extension().is_some_and(|extension| extension == EXTENSION) {
                 let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                names.push(stem.parse()?);
+                names.extend(stem.parse::<IdentityName>());
+            }
+            if names.len() == MAX_IDENTITIES {
+                break;
             }
         }
         Ok(names)
@@ -273,6 +292,10 @@ impl Identities {
         files::private_folder(&self.folder)
             .and_then(|()| fs::set_permissions(&self.folder, Permissions::from_mode(0o700)))
             .map_err(|error| self.failed(error))
+    }
+
+    fn lock(&self) -> Result<File, IdentityError> {
+        files::lock(&self.folder).map_err(|error| self.failed(error))
     }
 
     fn path(&self, name: &IdentityName) -> PathBuf {
@@ -338,6 +361,57 @@ mod tests {
         assert_eq!(mode(identities.path(&name("a"))), 0o600);
         fs::set_permissions(identities.path(&name("a")), Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(identities.load(&name("a")), Err(IdentityError::Exposed(_))));
+    }
+
+    #[test]
+    fn a_home_that_others_can_write_to_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = |mode| fs::set_permissions(&folder, Permissions::from_mode(mode)).unwrap();
+        set(0o755);
+        assert!(Home::open(folder.path()).is_ok());
+        set(0o770);
+        let error = Home::open(folder.path()).unwrap_err();
+        assert!(error.to_string().contains("chmod go-w"), "{error}");
+    }
+
+    #[test]
+    fn what_others_put_in_a_keys_place_is_refused_without_waiting() {
+        let (_folder, identities) = home();
+        identities.add(&name("a"), &key()).unwrap();
+        fs::create_dir(identities.path(&name("folder"))).unwrap();
+        let pipe = identities.path(&name("pipe"));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        let large = identities.path(&name("large"));
+        files::create(&large, &[b'x'; MAX_KEY_FILE_BYTES + 1]).unwrap();
+        for id in ["folder", "pipe", "large"] {
+            assert!(matches!(identities.load(&name(id)), Err(IdentityError::Io { .. })), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_a_crash_left_is_cleared_and_what_is_no_key_passed_over() {
+        let (_folder, identities) = home();
+        identities.add(&name("a"), &key()).unwrap();
+        let draft = identities.folder.join("b.draft-1-0");
+        fs::write(&draft, "half a ke").unwrap();
+        fs::write(identities.folder.join("No Name.key"), "").unwrap();
+        identities.add(&name("b"), &key()).unwrap();
+        assert!(!draft.exists());
+        assert_eq!(identities.list().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn processes_that_start_together_agree_on_one_identity() {
+        let (_folder, identities) = home();
+        let start = |_| {
+            let identities = identities.clone();
+            std::thread::spawn(move || identities.load_or_make(None).unwrap().1.peer_id())
+        };
+        let threads: Vec<_> = (0..8).map(start).collect();
+        let mut peers: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        peers.dedup();
+        assert_eq!(peers.len(), 1);
     }
 
     #[test]

@@ -40,10 +40,11 @@ impl Home {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be made.
+    /// When the folder cannot be made, or others can write to it and so put
+    /// keys of theirs in it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let path = path.into();
-        match files::private_folder(&path) {
+        match files::private_folder(&path).and_then(|()| refuse_shared(&path)) {
             Ok(()) => Ok(Self { path }),
             Err(source) => Err(HomeError { path, source }),
         }
@@ -66,4 +67,12 @@ impl Home {
     pub fn identities(&self) -> Identities {
         Identities::new(self.path.join("identities"))
     }
+}
+
+fn refuse_shared(path: &Path) -> io::Result<()> {
+    if files::others_may(&std::fs::metadata(path)?, 0o022) {
+        let reason = "others can write to it, which `chmod go-w` ends";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    }
+    Ok(())
 }
