@@ -6,6 +6,7 @@ pub mod home;
 pub mod node;
 pub mod presets;
 pub mod routing;
+pub mod store;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};
 pub use peerage_core::identity;

@@ -1,0 +1,114 @@
+//! What can go wrong with a store.
+
+use std::path::PathBuf;
+
+use super::TreeId;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process (or another handle in this one) has the store open.
+    #[error(
+        "the store in {} is in use by another peerage; stop that one, or use another home",
+        path.display()
+    )]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+    },
+    /// The file that holds the block is not as it was when it was recorded.
+    #[error("{} has changed since it was shared; share it again", path.display())]
+    FileChanged {
+        /// The user's file.
+        path: PathBuf,
+    },
+    /// The file that holds the block is not there any more.
+    #[error("{} is missing; put it back, or share the folder again", path.display())]
+    FileMissing {
+        /// The user's file.
+        path: PathBuf,
+    },
+    /// The file that holds the block cannot be read.
+    #[error("cannot read {}: {source}; check its permissions and its disk", path.display())]
+    FileUnreadable {
+        /// The user's file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file's path does not stay inside its tree, or cannot be recorded.
+    #[error("the path {} cannot be recorded: it must be relative, without '..'", path.display())]
+    BadPath {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A tree that is not in the store was named.
+    #[error("the store has no tree {tree:?}; it was removed, or never added")]
+    NoSuchTree {
+        /// The tree.
+        tree: TreeId,
+    },
+    /// The store was written by a newer or unknown version.
+    #[error("the store has format {found}, this version reads format {known}; update peerage")]
+    UnknownFormat {
+        /// The format number found.
+        found: u64,
+        /// The format number that this version writes.
+        known: u64,
+    },
+    /// A record in the store does not decode.
+    #[error("the store's {table} table is damaged; remove the store and share again")]
+    Damaged {
+        /// The table in which the record was.
+        table: &'static str,
+    },
+    /// The store's own folder or file cannot be used.
+    #[error("cannot use the store in {}: {source}; check the folder and its disk", path.display())]
+    Folder {
+        /// The store's folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The database refused.
+    #[error("the store's database failed: {0}; check the disk's free space and health")]
+    Database(#[from] Box<redb::Error>),
+    /// The system gave no random bytes for the store's secret.
+    #[error("the system gives no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+macro_rules! from_redb {
+    ($($error:ty),+) => {
+        $(impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                Self::Database(Box::new(error.into()))
+            }
+        })+
+    };
+}
+
+from_redb!(
+    redb::DatabaseError,
+    redb::TransactionError,
+    redb::TableError,
+    redb::StorageError,
+    redb::CommitError,
+    redb::CursorError,
+    redb::SetDurabilityError,
+    redb::CompactionError
+);
+
+impl StoreError {
+    /// The user's file that the error is about, when it is about one.
+    #[must_use]
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::FileChanged { path }
+            | Self::FileMissing { path }
+            | Self::FileUnreadable { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Finding and reading blocks.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use peerage_core::{
+    data::{Cid, verify},
+    limits::MAX_BLOCK_BYTES,
+};
+use redb::{ReadTransaction, ReadableDatabase as _};
+
+use super::{
+    Frame, Store, StoreError, TreeId,
+    files::{FileKey, OpenFile, ReadRange},
+    lock,
+    record::{Entry, FileGroup, FileRecord, Place, Reference, block_key, group_of},
+    tables::{BLOCKS, FILES, PIECES},
+};
+
+/// The multihash code of a "hash" that is the data itself.
+const IDENTITY: u64 = 0;
+
+impl Store {
+    /// The block that `cid` names, or `None` when it is not here.
+    ///
+    /// A block that is in a user's file is read from there. If that file has
+    /// changed since it was recorded, another place is tried; when there is
+    /// none, the error names the file, and [`Store::changed_files`] does from
+    /// then on. Blocks of files that were still being written when recorded
+    /// are hashed again and count as absent when they do not match. Other
+    /// blocks are not hashed again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::FileChanged`], [`StoreError::FileMissing`] or
+    /// [`StoreError::FileUnreadable`] for the user's file, others when the
+    /// store's disk fails.
+    pub fn get(&self, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
+        if cid.hash().code() == IDENTITY {
+            return Ok(Some(Bytes::copy_from_slice(cid.hash().digest())));
+        }
+        let generation = lock(&self.inner.open_files).generation();
+        let database = self.inner.database();
+        let transaction = database.begin_read()?;
+        let Some(entry) = self.find(&transaction, cid)? else { return Ok(None) };
+        if let Some(kept) = &entry.kept {
+            return read_kept(&transaction, &kept.place).map(Some);
+        }
+        let snapshot = Snapshot { store: self, transaction, generation };
+        let mut failure = None;
+        for reference in &entry.references {
+            match snapshot.read(reference, cid) {
+                Ok(Some(data)) => return Ok(Some(data)),
+                Ok(None) => {}
+                Err(error) => {
+                    lock(&self.inner.changed).note(reference.tree, &error);
+                    failure = failure.or(Some(error));
+                }
+            }
+        }
+        failure.map_or(Ok(None), Err)
+    }
+
+    /// Whether the block is recorded here. Its file is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// When the store's disk fails.
+    pub fn has(&self, cid: &Cid) -> Result<bool, StoreError> {
+        if cid.hash().code() == IDENTITY {
+            return Ok(true);
+        }
+        Ok(self.find(&self.inner.database().begin_read()?, cid)?.is_some())
+    }
+
+    /// The block's size in bytes, or `None` when it is not recorded here. Its
+    /// file is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// When the store's disk fails.
+    pub fn size(&self, cid: &Cid) -> Result<Option<u64>, StoreError> {
+        if cid.hash().code() == IDENTITY {
+            return Ok(Some(cid.hash().digest().len() as u64));
+        }
+        let transaction = self.inner.database().begin_read()?;
+        let Some(entry) = self.find(&transaction, cid)? else { return Ok(None) };
+        if let Some(kept) = &entry.kept {
+            return Ok(Some(kept.place.len()));
+        }
+        let Some(reference) = entry.references.first() else { return Ok(None) };
+        let record = read_record(&transaction, (reference.tree, reference.file))?;
+        Ok(Some(reference.range(&record)?.1 as u64))
+    }
+
+    /// What is known of a block, without what belongs to removed trees.
+    fn find(&self, transaction: &ReadTransaction, cid: &Cid) -> Result<Option<Entry>, StoreError> {
+        let key = block_key(&self.inner.secret, cid);
+        let Some(bytes) = transaction.open_table(BLOCKS)?.get(&key)? else { return Ok(None) };
+        let mut entry = Entry::decode(bytes.value())?;
+        let trees = self.inner.trees.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let live = |tree: &TreeId| *tree == TreeId::NONE || trees.contains_key(tree);
+        entry.references.retain(|reference| live(&reference.tree));
+        entry.kept = entry.kept.filter(|kept| kept.owners.iter().any(live));
+        Ok((!entry.is_empty()).then_some(entry))
+    }
+}
+
+/// The store at one moment.
+struct Snapshot<'a> {
+    store: &'a Store,
+    transaction: ReadTransaction,
+    generation: u64,
+}
+
+impl Snapshot<'_> {
+    /// Reads a block from a user's file; `None` when the file is still being
+    /// written and the block is not there yet.
+    fn read(&self, reference: &Reference, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
+        let file = self.open(reference)?;
+        let growing = file.record.modified.is_none();
+        match file.read_block(reference) {
+            Ok(Some(data)) if growing => Ok(verify(cid, &data).is_ok().then_some(data)),
+            Ok(Some(data)) => Ok(Some(data)),
+            Ok(None) => self.read_again(reference),
+            Err(StoreError::FileChanged { .. }) if growing => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads after the file that was open turned out to be removed or
+    /// replaced: the one that is now at its path may be the same.
+    fn read_again(&self, reference: &Reference) -> Result<Option<Bytes>, StoreError> {
+        let key = (reference.tree, reference.file);
+        lock(&self.store.inner.open_files).forget(|known| known == key);
+        let file = self.open(reference)?;
+        let missing = || StoreError::FileMissing { path: file.path.clone() };
+        file.read_block(reference)?.ok_or_else(missing).map(Some)
+    }
+
+    fn open(&self, reference: &Reference) -> Result<Arc<OpenFile>, StoreError> {
+        let key = (reference.tree, reference.file);
+        if let Some(file) = lock(&self.store.inner.open_files).get(key) {
+            return Ok(file);
+        }
+        let tree = reference.tree;
+        let record = read_record(&self.transaction, key)?;
+        let base = self.store.tree(tree).ok_or(StoreError::NoSuchTree { tree })?;
+        let file = Arc::new(OpenFile::open(base.path_of(&record.path), record)?);
+        lock(&self.store.inner.open_files).insert(key, Arc::clone(&file), self.generation);
+        Ok(file)
+    }
+}
+
+impl OpenFile {
+    /// The block, or `None` when the file was unlinked since it was opened.
+    fn read_block(&self, reference: &Reference) -> Result<Option<Bytes>, StoreError> {
+        let (offset, len) = reference.range(&self.record)?;
+        let mut out = Vec::with_capacity(len);
+        match reference.frame {
+            Frame::Raw => {}
+        }
+        match self.read(offset, len, &mut out)? {
+            ReadRange::Done => Ok(Some(out.into())),
+            ReadRange::Unlinked => Ok(None),
+        }
+    }
+}
+
+impl Reference {
+    /// Offset and length in the file, within the limit for blocks.
+    fn range(&self, record: &FileRecord) -> Result<(u64, usize), StoreError> {
+        let (offset, len) = self.part.unwrap_or((0, record.size));
+        match usize::try_from(len) {
+            Ok(len) if len <= MAX_BLOCK_BYTES => Ok((offset, len)),
+            _ => Err(StoreError::Damaged { table: "blocks" }),
+        }
+    }
+}
+
+fn read_record(transaction: &ReadTransaction, key: FileKey) -> Result<FileRecord, StoreError> {
+    let (group, place) = group_of(key.1);
+    let damaged = StoreError::Damaged { table: "files" };
+    let Some(bytes) = transaction.open_table(FILES)?.get((key.0.0, group))? else {
+        return Err(damaged);
+    };
+    FileGroup::decode(bytes.value())?.get(place).cloned().ok_or(damaged)
+}
+
+fn read_kept(transaction: &ReadTransaction, place: &Place) -> Result<Bytes, StoreError> {
+    let (first, len) = match place {
+        Place::Here(bytes) => return Ok(Bytes::copy_from_slice(bytes)),
+        Place::Pieces { first, len } => (*first, *len),
+    };
+    let damaged = || StoreError::Damaged { table: "pieces" };
+    let len =
+        usize::try_from(len).ok().filter(|len| *len <= MAX_BLOCK_BYTES).ok_or_else(damaged)?;
+    let mut out = Vec::with_capacity(len);
+    for row in transaction.open_table(PIECES)?.range(first..)? {
+        out.extend_from_slice(row?.1.value());
+        if out.len() >= len {
+            break;
+        }
+    }
+    if out.len() == len { Ok(out.into()) } else { Err(damaged()) }
+}

@@ -1,0 +1,403 @@
+//! How records are laid out in the database: varints, in the order written.
+
+use std::path::PathBuf;
+
+use unsigned_varint::{decode, encode};
+
+use super::{StoreError, TreeId, batch::Frame, os, tables::BlockKey};
+
+/// Appends `value` as an unsigned varint.
+pub(super) fn put(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(encode::u64(value, &mut encode::u64_buffer()));
+}
+
+/// Appends a signed number so that small ones, of either sign, stay short.
+fn put_signed(out: &mut Vec<u8>, value: i64) {
+    put(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
+}
+
+/// Reads records of one table; whatever does not decode is that table's damage.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+    table: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(rest: &'a [u8], table: &'static str) -> Self {
+        Self { rest, table }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    pub(super) const fn damaged(&self) -> StoreError {
+        StoreError::Damaged { table: self.table }
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64, StoreError> {
+        let (value, rest) = decode::u64(self.rest).map_err(|_| self.damaged())?;
+        self.rest = rest;
+        Ok(value)
+    }
+
+    pub(super) fn small(&mut self) -> Result<u32, StoreError> {
+        u32::try_from(self.number()?).map_err(|_| self.damaged())
+    }
+
+    fn signed(&mut self) -> Result<i64, StoreError> {
+        let value = self.number()?;
+        Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+    }
+
+    pub(super) fn bytes(&mut self, len: u64) -> Result<&'a [u8], StoreError> {
+        let len = usize::try_from(len).map_err(|_| self.damaged())?;
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.damaged())?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(super) const fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+/// Everything that the store knows about one block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The block itself, when the store keeps it.
+    pub(super) kept: Option<Kept>,
+    /// Where in the user's files it is, oldest first.
+    pub(super) references: Vec<Reference>,
+}
+
+/// A block that the store keeps, for as long as a tree owns it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) owners: Vec<TreeId>,
+    pub(super) place: Place,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In the entry.
+    Here(Vec<u8>),
+    /// In `pieces`, from the number `first` on.
+    Pieces { first: u64, len: u64 },
+}
+
+impl Place {
+    pub(super) fn len(&self) -> u64 {
+        match self {
+            Self::Here(bytes) => bytes.len() as u64,
+            Self::Pieces { len, .. } => *len,
+        }
+    }
+}
+
+/// A block that is a range of a user's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    pub(super) tree: TreeId,
+    pub(super) file: u32,
+    /// Offset and length in bytes; `None` for the whole file.
+    pub(super) part: Option<(u64, u64)>,
+    pub(super) frame: Frame,
+}
+
+const TAG_HERE: u64 = 0;
+const TAG_PIECES: u64 = 1;
+/// References: plus 2 for a part of the file, plus 4 times the frame.
+const TAG_REFERENCE: u64 = 16;
+const FLAG_PART: u64 = 2;
+
+impl Entry {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.kept.is_none() && self.references.is_empty()
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16);
+        if let Some(kept) = &self.kept {
+            kept.encode(&mut out);
+        }
+        for reference in &self.references {
+            reference.encode(&mut out);
+        }
+        out
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut reader = Reader::new(bytes, "blocks");
+        let mut entry = Self::default();
+        while !reader.is_empty() {
+            match reader.number()? {
+                tag @ (TAG_HERE | TAG_PIECES) => {
+                    entry.kept = Some(Kept::decode(tag, &mut reader)?);
+                }
+                tag => entry.references.push(Reference::decode(tag, &mut reader)?),
+            }
+        }
+        Ok(entry)
+    }
+}
+
+impl Kept {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put(out, if matches!(self.place, Place::Here(_)) { TAG_HERE } else { TAG_PIECES });
+        put(out, self.owners.len() as u64);
+        for owner in &self.owners {
+            put(out, owner.0.into());
+        }
+        put(out, self.place.len());
+        match &self.place {
+            Place::Here(bytes) => out.extend_from_slice(bytes),
+            Place::Pieces { first, .. } => put(out, *first),
+        }
+    }
+
+    fn decode(tag: u64, reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+        let mut owners = Vec::new();
+        for _ in 0..reader.number()? {
+            owners.push(TreeId(reader.small()?));
+        }
+        let len = reader.number()?;
+        let place = if tag == TAG_HERE {
+            Place::Here(reader.bytes(len)?.to_vec())
+        } else {
+            Place::Pieces { first: reader.number()?, len }
+        };
+        Ok(Self { owners, place })
+    }
+}
+
+impl Reference {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let part = if self.part.is_some() { FLAG_PART } else { 0 };
+        put(out, TAG_REFERENCE + part + 4 * self.frame.number());
+        put(out, self.tree.0.into());
+        put(out, self.file.into());
+        if let Some((offset, len)) = self.part {
+            put(out, offset);
+            put(out, len);
+        }
+    }
+
+    fn decode(tag: u64, reader: &mut Reader<'_>) -> Result<Self, StoreError> {
+        let flags = tag.checked_sub(TAG_REFERENCE).ok_or_else(|| reader.damaged())?;
+        let frame = Frame::from_number(flags / 4).ok_or_else(|| reader.damaged())?;
+        let tree = TreeId(reader.small()?);
+        let file = reader.small()?;
+        let part = match flags & FLAG_PART {
+            0 => None,
+            _ => Some((reader.number()?, reader.number()?)),
+        };
+        Ok(Self { tree, file, part, frame })
+    }
+}
+
+/// When a file was last modified, as the file system says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modified {
+    /// Whole seconds since 1970, rounded down; negative before.
+    pub seconds: i64,
+    /// Nanoseconds after that second.
+    pub nanoseconds: u32,
+}
+
+/// A user's file, as recorded under its tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRecord {
+    /// The path below the tree's base; empty when the base is the file itself.
+    pub path: PathBuf,
+    /// The file's size in bytes.
+    pub size: u64,
+    /// When it was last modified. `None` while it is still being written:
+    /// its blocks are then hashed again whenever they are read.
+    pub modified: Option<Modified>,
+}
+
+/// How many files share a record of `files`.
+const GROUP: u32 = 64;
+
+/// The group of a file, and its place there.
+pub(super) const fn group_of(file: u32) -> (u32, u32) {
+    (file / GROUP, file % GROUP)
+}
+
+/// Up to [`GROUP`] files with neighbouring numbers. Walking a folder gives
+/// neighbours similar paths and times, so each is written as its difference
+/// from the one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FileGroup {
+    /// Place in the group and the file, in ascending order of place.
+    files: Vec<(u32, FileRecord)>,
+}
+
+const FLAG_MODIFIED: u64 = 1;
+
+impl FileGroup {
+    pub(super) fn get(&self, place: u32) -> Option<&FileRecord> {
+        let index = self.files.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+        Some(&self.files[index].1)
+    }
+
+    pub(super) fn set(&mut self, place: u32, file: FileRecord) {
+        match self.files.binary_search_by_key(&place, |(place, _)| *place) {
+            Ok(index) => self.files[index].1 = file,
+            Err(index) => self.files.insert(index, (place, file)),
+        }
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        let mut out = Vec::new();
+        let (mut path, mut next, mut seconds) = (Vec::new(), 0, 0);
+        for (place, file) in &self.files {
+            put(&mut out, u64::from(place - next) << 4 | u64::from(file.modified.is_some()));
+            next = place + 1;
+            path = encode_path(&mut out, &path, file)?;
+            put(&mut out, file.size);
+            if let Some(modified) = file.modified {
+                put_signed(&mut out, modified.seconds.wrapping_sub(seconds));
+                put(&mut out, modified.nanoseconds.into());
+                seconds = modified.seconds;
+            }
+        }
+        Ok(out)
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let mut reader = Reader::new(bytes, "files");
+        let mut files = Vec::new();
+        let (mut path, mut next, mut seconds) = (Vec::new(), 0u32, 0i64);
+        while !reader.is_empty() {
+            let head = reader.small()?;
+            let place = next + (head >> 4);
+            if place >= GROUP {
+                return Err(reader.damaged());
+            }
+            next = place + 1;
+            decode_path(&mut reader, &mut path)?;
+            let size = reader.number()?;
+            let modified = if u64::from(head) & FLAG_MODIFIED == 0 {
+                None
+            } else {
+                seconds = seconds.wrapping_add(reader.signed()?);
+                Some(Modified { seconds, nanoseconds: reader.small()? })
+            };
+            let file = FileRecord { path: os::path_from(path.clone())?, size, modified };
+            files.push((place, file));
+        }
+        Ok(Self { files })
+    }
+}
+
+/// Writes a path as what it shares with the one before, and the rest.
+fn encode_path(out: &mut Vec<u8>, before: &[u8], file: &FileRecord) -> Result<Vec<u8>, StoreError> {
+    let path = os::path_bytes(&file.path)?;
+    let shared = path.iter().zip(before).take_while(|(a, b)| a == b).count();
+    put(out, shared as u64);
+    put(out, (path.len() - shared) as u64);
+    out.extend_from_slice(&path[shared..]);
+    Ok(path.to_vec())
+}
+
+fn decode_path(reader: &mut Reader<'_>, path: &mut Vec<u8>) -> Result<(), StoreError> {
+    let shared = usize::try_from(reader.number()?).map_err(|_| reader.damaged())?;
+    if shared > path.len() {
+        return Err(reader.damaged());
+    }
+    path.truncate(shared);
+    let len = reader.number()?;
+    path.extend_from_slice(reader.bytes(len)?);
+    Ok(())
+}
+
+/// The key of a multihash in `blocks`.
+pub(super) fn block_key(secret: &[u8; 32], cid: &peerage_core::data::Cid) -> BlockKey {
+    let mut hasher = blake3::Hasher::new_keyed(secret);
+    hasher.update(&cid.hash().code().to_le_bytes());
+    hasher.update(cid.hash().digest());
+    let mut key = BlockKey::default();
+    key.copy_from_slice(&hasher.finalize().as_bytes()[..12]);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file(path: &str, size: u64, modified: Option<(i64, u32)>) -> FileRecord {
+        let modified = modified.map(|(seconds, nanoseconds)| Modified { seconds, nanoseconds });
+        FileRecord { path: path.into(), size, modified }
+    }
+
+    #[test]
+    fn a_group_of_similar_files_is_small() {
+        let mut group = FileGroup::default();
+        for n in 0..64 {
+            group.set(
+                n,
+                file(
+                    &format!("album/picture-{n:05}.jpg"),
+                    10_240,
+                    Some((1_700_000_000, 123_456_789)),
+                ),
+            );
+        }
+        let bytes = group.encode().unwrap();
+        assert!(bytes.len() < 64 * 16, "{} bytes", bytes.len());
+        assert_eq!(FileGroup::decode(&bytes).unwrap(), group);
+    }
+
+    proptest! {
+        #[test]
+        fn groups_come_back(files in proptest::collection::btree_map(
+            0u32..64,
+            ("[a-z/]{0,12}", any::<u64>(), proptest::option::of(any::<(i64, u32)>())),
+            0..64,
+        )) {
+            let mut group = FileGroup::default();
+            for (place, (path, size, modified)) in &files {
+                group.set(*place, file(path, *size, *modified));
+            }
+            let bytes = group.encode().unwrap();
+            prop_assert_eq!(FileGroup::decode(&bytes).unwrap(), group);
+        }
+
+        #[test]
+        fn damage_is_an_error_not_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = FileGroup::decode(&bytes);
+            let _ = Entry::decode(&bytes);
+        }
+
+        #[test]
+        fn entries_come_back(
+            owners in proptest::collection::vec(any::<u32>(), 0..4),
+            bytes in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
+            parts in proptest::collection::vec(
+                (any::<u32>(), any::<u32>(), proptest::option::of(any::<(u64, u64)>()), 0u64..3),
+                0..5,
+            ),
+        ) {
+            let owners: Vec<_> = owners.into_iter().map(TreeId).collect();
+            let kept = Some(Kept {
+                owners,
+                place: bytes.map_or(Place::Pieces { first: 7, len: 9000 }, Place::Here),
+            });
+            let references = parts
+                .into_iter()
+                .map(|(tree, file, part, frame)| Reference {
+                    tree: TreeId(tree),
+                    file,
+                    part,
+                    frame: Frame::from_number(frame).unwrap(),
+                })
+                .collect();
+            let entry = Entry { kept, references };
+            prop_assert_eq!(Entry::decode(&entry.encode()).unwrap(), entry);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The database's tables. Everything is laid out for size, because a store of
+//! small files must stay a small part of them.
+//!
+//! * `meta`: the format's number, the store's secret, counters.
+//! * `trees`: tree -> root and base folder ([`super::record::TreeRecord`]).
+//! * `files`: (tree, file number / 64) -> up to 64 files, their paths
+//!   front-coded ([`super::record::FileGroup`]).
+//! * `blocks`: 12-byte key -> where the block is ([`super::record::Entry`]).
+//! * `pieces`: number -> part of a kept block that is too large for `blocks`.
+//!
+//! A block's key is the head of a keyed hash of its multihash. The key is the
+//! store's own secret, so nobody can prepare two blocks that share a key, and
+//! by chance two in 10^8 blocks do with a probability of 10^-13.
+
+use redb::{ReadTransaction, TableDefinition, WriteTransaction};
+
+use super::StoreError;
+
+pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+pub(super) const TREES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("trees");
+pub(super) const FILES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("files");
+pub(super) const BLOCKS: TableDefinition<'_, &BlockKey, &[u8]> = TableDefinition::new("blocks");
+pub(super) const PIECES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pieces");
+
+/// What `blocks` is keyed by.
+pub(super) type BlockKey = [u8; 12];
+
+/// The number of the format described above.
+pub(super) const FORMAT: u64 = 1;
+
+pub(super) const META_FORMAT: &str = "format";
+pub(super) const META_SECRET: &str = "secret";
+/// The number that the next tree gets; numbers are never used again.
+pub(super) const META_NEXT_TREE: &str = "next-tree";
+/// Present while records of removed trees may remain.
+pub(super) const META_SWEEP: &str = "sweep";
+
+/// Makes the tables, so that readers find them, and the store's secret.
+pub(super) fn prepare(transaction: &WriteTransaction) -> Result<[u8; 32], StoreError> {
+    transaction.open_table(TREES)?;
+    transaction.open_table(FILES)?;
+    transaction.open_table(BLOCKS)?;
+    transaction.open_table(PIECES)?;
+    let mut meta = transaction.open_table(META)?;
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)?;
+    meta.insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
+    meta.insert(META_SECRET, secret.as_slice())?;
+    Ok(secret)
+}
+
+/// The store's secret, once its format is known to be ours; `None` in a store
+/// that was never prepared.
+pub(super) fn read_secret(transaction: &ReadTransaction) -> Result<Option<[u8; 32]>, StoreError> {
+    const DAMAGED: StoreError = StoreError::Damaged { table: "meta" };
+    let meta = match transaction.open_table(META) {
+        Ok(table) => table,
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let number = meta.get(META_FORMAT)?.ok_or(DAMAGED)?;
+    let found = u64::from_le_bytes(number.value().try_into().map_err(|_| DAMAGED)?);
+    if found != FORMAT {
+        return Err(StoreError::UnknownFormat { found, known: FORMAT });
+    }
+    let secret = meta.get(META_SECRET)?.ok_or(DAMAGED)?;
+    Ok(Some(secret.value().try_into().map_err(|_| DAMAGED)?))
+}

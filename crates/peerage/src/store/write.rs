@@ -1,0 +1,230 @@
+//! Writing batches.
+
+use std::ops::Bound;
+
+use peerage_core::data::{Block, Cid};
+use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
+
+use super::{
+    Batch, FileRecord, Store, StoreError, TreeId, lock,
+    record::{Entry, FileGroup, Kept, Place, Reference, block_key, group_of},
+    tables::{BLOCKS, BlockKey, FILES, PIECES},
+};
+
+/// A block is recorded in so many files at most; the oldest one gives way.
+const MAX_REFERENCES: usize = 4;
+
+/// A kept block that more trees than this own stays for good: its list of
+/// owners must not grow with the number of shares.
+const MAX_OWNERS: usize = 64;
+
+/// Kept blocks up to this size lie beside their key, larger ones in `pieces`.
+const MAX_BYTES_HERE: usize = 1024;
+
+/// Pieces fill their pages: the database gives a value a power of two of
+/// 4 KiB pages and needs 16 bytes there itself.
+const SMALL_PIECE: usize = 4096 - 16;
+const LARGE_PIECE: usize = 65_536 - 16;
+
+impl Store {
+    /// Keeps blocks that belong to no tree; they stay for good.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub fn put(&self, blocks: &[Block]) -> Result<(), StoreError> {
+        let mut batch = Batch::new(TreeId::NONE);
+        batch.blocks = blocks.to_vec();
+        self.write(batch)
+    }
+
+    /// Writes a batch: all of it, or nothing. It survives a crash of the
+    /// machine or the process after the next [`Store::sync`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchTree`] when the batch's tree is not in the store,
+    /// and others when the disk fails.
+    pub fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        let tree = batch.tree;
+        if tree != TreeId::NONE && self.tree(tree).is_none() {
+            return Err(StoreError::NoSuchTree { tree });
+        }
+        let Batch { blocks, mut files, references, .. } = batch;
+        // Stable, so that the last of several records for one number wins.
+        files.sort_by_key(|(number, _)| *number);
+        let mut numbers: Vec<u32> = files.iter().map(|(number, _)| *number).collect();
+        let changes = self.changes(blocks, references);
+
+        let database = self.inner.database();
+        let transaction = self.inner.begin_write(&database, false)?;
+        write_files(&transaction.redb, tree, files)?;
+        write_blocks(&transaction.redb, tree, changes)?;
+        transaction.commit()?;
+
+        if !numbers.is_empty() {
+            numbers.dedup();
+            lock(&self.inner.open_files).invalidate(|(owner, number)| {
+                owner == tree && numbers.binary_search(&number).is_ok()
+            });
+        }
+        Ok(())
+    }
+
+    /// What shall be done to which block, in the order of the keys.
+    fn changes(
+        &self,
+        blocks: Vec<Block>,
+        references: Vec<(Cid, Reference)>,
+    ) -> Vec<(BlockKey, Change)> {
+        let key = |cid: &Cid| block_key(&self.inner.secret, cid);
+        let kept = blocks.into_iter().map(|block| (key(block.cid()), Change::Keep(block)));
+        let found = references.iter().map(|(cid, place)| (key(cid), Change::Refer(*place)));
+        let mut changes: Vec<_> = kept.chain(found).collect();
+        changes.sort_by_key(|(key, _)| *key);
+        changes
+    }
+}
+
+enum Change {
+    Keep(Block),
+    Refer(Reference),
+}
+
+fn write_files(
+    transaction: &WriteTransaction,
+    tree: TreeId,
+    files: Vec<(u32, FileRecord)>,
+) -> Result<(), StoreError> {
+    let mut table = transaction.open_table(FILES)?;
+    let mut files = files.into_iter().peekable();
+    while let Some(&(first, _)) = files.peek() {
+        let key = (tree.0, group_of(first).0);
+        let mut group = match table.get(key)? {
+            Some(bytes) => FileGroup::decode(bytes.value())?,
+            None => FileGroup::default(),
+        };
+        while let Some((number, file)) = files.next_if(|(number, _)| group_of(*number).0 == key.1) {
+            group.set(group_of(number).1, file);
+        }
+        table.insert(key, group.encode()?.as_slice())?;
+    }
+    Ok(())
+}
+
+fn write_blocks(
+    transaction: &WriteTransaction,
+    tree: TreeId,
+    changes: Vec<(BlockKey, Change)>,
+) -> Result<(), StoreError> {
+    let mut blocks = transaction.open_table(BLOCKS)?;
+    let mut pieces = transaction.open_table(PIECES)?;
+    let mut changes = changes.into_iter().peekable();
+    // Into an empty table the rows go as a run, which fills its pages and is
+    // several times faster.
+    let run = blocks.is_empty()?;
+    let mut rows = Vec::new();
+    while let Some(&(key, _)) = changes.peek() {
+        let before = match blocks.get(&key)? {
+            Some(bytes) => Entry::decode(bytes.value())?,
+            None => Entry::default(),
+        };
+        let mut entry = before.clone();
+        while let Some((_, change)) = changes.next_if(|(other, _)| *other == key) {
+            match change {
+                Change::Keep(block) => entry.keep(tree, &block, &mut pieces)?,
+                Change::Refer(reference) => entry.refer(reference),
+            }
+        }
+        if run {
+            rows.push((key, entry.encode()));
+        } else if entry != before {
+            blocks.insert(&key, entry.encode().as_slice())?;
+        }
+    }
+    let mut cursor = blocks.upper_bound_mut(Bound::<&BlockKey>::Unbounded)?;
+    for (key, value) in &rows {
+        cursor.insert_before(key, value.as_slice())?;
+    }
+    Ok(cursor.close()?)
+}
+
+impl Entry {
+    /// Makes `tree` an owner of the block, which is kept from now on.
+    fn keep(
+        &mut self,
+        tree: TreeId,
+        block: &Block,
+        pieces: &mut Table<'_, u64, &'static [u8]>,
+    ) -> Result<(), StoreError> {
+        let Some(kept) = &mut self.kept else {
+            let place = write_pieces(pieces, block.data())?;
+            self.kept = Some(Kept { owners: vec![tree], place });
+            return Ok(());
+        };
+        if kept.owners.contains(&TreeId::NONE) || kept.owners.contains(&tree) {
+            return Ok(());
+        }
+        if tree == TreeId::NONE || kept.owners.len() >= MAX_OWNERS {
+            kept.owners = vec![TreeId::NONE];
+        } else {
+            kept.owners.push(tree);
+        }
+        Ok(())
+    }
+
+    /// Adds a place. When there are enough, one goes: rather the second in a
+    /// tree, so that every tree keeps its own, else the oldest.
+    fn refer(&mut self, reference: Reference) {
+        if self.references.contains(&reference) {
+            return;
+        }
+        if self.references.len() >= MAX_REFERENCES {
+            let trees: Vec<TreeId> = self.references.iter().map(|known| known.tree).collect();
+            if trees.contains(&reference.tree) && !reference_again(&trees, reference.tree) {
+                return;
+            }
+            let again = trees.iter().position(|tree| reference_again(&trees, *tree));
+            self.references.remove(again.unwrap_or(0));
+        }
+        self.references.push(reference);
+    }
+}
+
+/// Whether `tree` is there more than once.
+fn reference_again(trees: &[TreeId], tree: TreeId) -> bool {
+    trees.iter().filter(|other| **other == tree).count() > 1
+}
+
+fn write_pieces(
+    pieces: &mut Table<'_, u64, &'static [u8]>,
+    data: &[u8],
+) -> Result<Place, StoreError> {
+    if data.len() <= MAX_BYTES_HERE {
+        return Ok(Place::Here(data.to_vec()));
+    }
+    let first = pieces.last()?.map_or(0, |(number, _)| number.value() + 1);
+    let (mut number, mut rest) = (first, data);
+    while !rest.is_empty() {
+        let size = if rest.len() >= LARGE_PIECE { LARGE_PIECE } else { SMALL_PIECE };
+        let (piece, left) = rest.split_at(size.min(rest.len()));
+        pieces.insert(number, piece)?;
+        (number, rest) = (number + 1, left);
+    }
+    Ok(Place::Pieces { first, len: data.len() as u64 })
+}
+
+/// Removes the pieces of a block that is not kept any more.
+pub(super) fn remove_pieces(
+    pieces: &mut Table<'_, u64, &'static [u8]>,
+    place: &Place,
+) -> Result<(), StoreError> {
+    let Place::Pieces { first, len } = *place else { return Ok(()) };
+    let (mut number, mut found) = (first, 0);
+    while found < len {
+        let piece = pieces.remove(number)?.ok_or(StoreError::Damaged { table: "pieces" })?;
+        found += piece.value().len() as u64;
+        number += 1;
+    }
+    Ok(())
+}
