@@ -2,34 +2,22 @@
 
 use std::path::{Component, Path};
 
-use peerage_core::data::{Block, Cid};
+use peerage_core::data::{Block, Cid, unixfs::Metadata};
 
 use super::{
     StoreError, TreeId,
-    record::{FileRecord, Reference},
+    record::{Around, FileRecord, Reference},
 };
 
 /// What goes around a file's bytes to make them the block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Frame {
     /// Nothing: a raw leaf.
     Raw,
-}
-
-impl Frame {
-    pub(super) const fn number(self) -> u64 {
-        match self {
-            Self::Raw => 0,
-        }
-    }
-
-    pub(super) const fn from_number(number: u64) -> Option<Self> {
-        match number {
-            0 => Some(Self::Raw),
-            _ => None,
-        }
-    }
+    /// A dag-pb node with the bytes inside, as
+    /// [`inline_frame`](peerage_core::data::layout::inline_frame) makes it:
+    /// a leaf that is not raw has no metadata, a whole file may have.
+    Inline(Metadata),
 }
 
 /// Blocks, files and references that are written to a store in one transaction.
@@ -42,13 +30,21 @@ pub struct Batch {
     pub(super) blocks: Vec<Block>,
     pub(super) files: Vec<(u32, FileRecord)>,
     pub(super) references: Vec<(Cid, Reference)>,
+    /// The metadata around the bytes of the files that are one block.
+    pub(super) inline: Vec<(u32, Metadata)>,
 }
 
 impl Batch {
     /// An empty batch for `tree`.
     #[must_use]
     pub const fn new(tree: TreeId) -> Self {
-        Self { tree, blocks: Vec::new(), files: Vec::new(), references: Vec::new() }
+        Self {
+            tree,
+            blocks: Vec::new(),
+            files: Vec::new(),
+            references: Vec::new(),
+            inline: Vec::new(),
+        }
     }
 
     /// A block that the store shall keep itself.
@@ -71,15 +67,29 @@ impl Batch {
 
     /// Says that the block `cid` is the `len` bytes from `offset` on of the
     /// file with that number, which is in this batch or already in the store.
+    ///
+    /// A file can be the inside of one block with metadata, not of several
+    /// with different ones.
     pub fn reference(&mut self, cid: Cid, file: u32, offset: u64, len: u64, frame: Frame) {
-        let part = Some((offset, len));
-        self.references.push((cid, Reference { tree: self.tree, file, part, frame }));
+        self.refer(cid, file, Some((offset, len)), frame);
     }
 
     /// Says that the block `cid` is the whole of the file with that number:
     /// the record is shorter, which counts when there are many small files.
     pub fn whole_file(&mut self, cid: Cid, file: u32, frame: Frame) {
-        self.references.push((cid, Reference { tree: self.tree, file, part: None, frame }));
+        self.refer(cid, file, None, frame);
+    }
+
+    fn refer(&mut self, cid: Cid, file: u32, part: Option<(u64, u64)>, frame: Frame) {
+        let around = match frame {
+            Frame::Raw => Around::Nothing,
+            Frame::Inline(metadata) if metadata.is_empty() => Around::Leaf,
+            Frame::Inline(metadata) => {
+                self.inline.push((file, metadata));
+                Around::File
+            }
+        };
+        self.references.push((cid, Reference { tree: self.tree, file, part, around }));
     }
 
     /// The number of records in the batch: blocks, files and references.

@@ -49,6 +49,14 @@ pub enum StoreError {
         /// The tree.
         tree: TreeId,
     },
+    /// A block was said to be in a file that was not recorded.
+    #[error("the store's tree {tree:?} has no file {file}; record the file first")]
+    NoSuchFile {
+        /// The tree.
+        tree: TreeId,
+        /// The file's number.
+        file: u32,
+    },
     /// The store was written by a newer or unknown version.
     #[error("the store has format {found}, this version reads format {known}; update peerage")]
     UnknownFormat {

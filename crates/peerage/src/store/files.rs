@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, fs::File, io, path::PathBuf, sync::Arc};
 
-use super::{StoreError, TreeId, os, record::FileRecord};
+use super::{StoreError, TreeId, os, record::StoredFile};
 
 /// How many of the user's files are kept open: enough for many readers at
 /// once, and far below the usual limit of 1024 descriptors a process.
@@ -19,7 +19,7 @@ pub(super) type FileKey = (TreeId, u32);
 pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) path: PathBuf,
-    pub(super) record: FileRecord,
+    pub(super) stored: StoredFile,
 }
 
 /// What became of reading a range of a file.
@@ -31,9 +31,9 @@ pub(super) enum ReadRange {
 }
 
 impl OpenFile {
-    pub(super) fn open(path: PathBuf, record: FileRecord) -> Result<Self, StoreError> {
+    pub(super) fn open(path: PathBuf, stored: StoredFile) -> Result<Self, StoreError> {
         match os::open(&path) {
-            Ok(file) => Ok(Self { file, path, record }),
+            Ok(file) => Ok(Self { file, path, stored }),
             Err(error) => Err(failure(path, error)),
         }
     }
@@ -53,10 +53,10 @@ impl OpenFile {
         if !stat.linked {
             return Ok(ReadRange::Unlinked);
         }
-        let as_recorded = self
-            .record
+        let record = &self.stored.record;
+        let as_recorded = record
             .modified
-            .is_none_or(|modified| modified == stat.modified && self.record.size == stat.size);
+            .is_none_or(|modified| modified == stat.modified && record.size == stat.size);
         if stat.is_file && as_recorded && out.len() == end {
             Ok(ReadRange::Done)
         } else {

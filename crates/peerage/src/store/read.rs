@@ -4,16 +4,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use peerage_core::{
-    data::{Cid, verify},
+    data::{
+        Cid,
+        layout::{Frame, inline_frame},
+        unixfs::Metadata,
+        verify,
+    },
     limits::MAX_BLOCK_BYTES,
 };
 use redb::{ReadTransaction, ReadableDatabase as _};
 
 use super::{
-    Frame, Store, StoreError, TreeId,
+    Store, StoreError, TreeId,
     files::{FileKey, OpenFile, ReadRange},
     lock,
-    record::{Entry, FileGroup, FileRecord, Place, Reference, block_key, group_of},
+    record::{Around, Entry, FileGroup, Place, Reference, StoredFile, block_key, group_of},
     tables::{BLOCKS, FILES, PIECES},
 };
 
@@ -89,8 +94,10 @@ impl Store {
             return Ok(Some(kept.place.len()));
         }
         let Some(reference) = entry.references.first() else { return Ok(None) };
-        let record = read_record(&transaction, (reference.tree, reference.file))?;
-        Ok(Some(reference.range(&record)?.1 as u64))
+        let stored = read_stored(&transaction, (reference.tree, reference.file))?;
+        let (_, len) = reference.range(&stored)?;
+        let frame = reference.frame(len, &stored).map_or(0, |frame| frame.len());
+        Ok(Some((len + frame) as u64))
     }
 
     /// What is known of a block, without what belongs to removed trees.
@@ -118,7 +125,7 @@ impl Snapshot<'_> {
     /// written and the block is not there yet.
     fn read(&self, reference: &Reference, cid: &Cid) -> Result<Option<Bytes>, StoreError> {
         let file = self.open(reference)?;
-        let growing = file.record.modified.is_none();
+        let growing = file.stored.record.modified.is_none();
         match file.read_block(reference) {
             Ok(Some(data)) if growing => Ok(verify(cid, &data).is_ok().then_some(data)),
             Ok(Some(data)) => Ok(Some(data)),
@@ -144,9 +151,9 @@ impl Snapshot<'_> {
             return Ok(file);
         }
         let tree = reference.tree;
-        let record = read_record(&self.transaction, key)?;
+        let stored = read_stored(&self.transaction, key)?;
         let base = self.store.tree(tree).ok_or(StoreError::NoSuchTree { tree })?;
-        let file = Arc::new(OpenFile::open(base.path_of(&record.path), record)?);
+        let file = Arc::new(OpenFile::open(base.path_of(&stored.record.path), stored)?);
         lock(&self.store.inner.open_files).insert(key, Arc::clone(&file), self.generation);
         Ok(file)
     }
@@ -155,30 +162,43 @@ impl Snapshot<'_> {
 impl OpenFile {
     /// The block, or `None` when the file was unlinked since it was opened.
     fn read_block(&self, reference: &Reference) -> Result<Option<Bytes>, StoreError> {
-        let (offset, len) = reference.range(&self.record)?;
-        let mut out = Vec::with_capacity(len);
-        match reference.frame {
-            Frame::Raw => {}
+        let (offset, len) = reference.range(&self.stored)?;
+        let frame = reference.frame(len, &self.stored);
+        let mut out = Vec::with_capacity(len + frame.as_ref().map_or(0, |frame| frame.len()));
+        if let Some(frame) = &frame {
+            out.extend_from_slice(&frame.prefix);
         }
-        match self.read(offset, len, &mut out)? {
-            ReadRange::Done => Ok(Some(out.into())),
-            ReadRange::Unlinked => Ok(None),
+        if let ReadRange::Unlinked = self.read(offset, len, &mut out)? {
+            return Ok(None);
         }
+        if let Some(frame) = &frame {
+            out.extend_from_slice(&frame.suffix);
+        }
+        Ok(Some(out.into()))
     }
 }
 
 impl Reference {
     /// Offset and length in the file, within the limit for blocks.
-    fn range(&self, record: &FileRecord) -> Result<(u64, usize), StoreError> {
-        let (offset, len) = self.part.unwrap_or((0, record.size));
+    fn range(&self, stored: &StoredFile) -> Result<(u64, usize), StoreError> {
+        let (offset, len) = self.part.unwrap_or((0, stored.record.size));
         match usize::try_from(len) {
             Ok(len) if len <= MAX_BLOCK_BYTES => Ok((offset, len)),
             _ => Err(StoreError::Damaged { table: "blocks" }),
         }
     }
+
+    /// What goes around the `len` bytes of the file.
+    fn frame(&self, len: usize, stored: &StoredFile) -> Option<Frame> {
+        match self.around {
+            Around::Nothing => None,
+            Around::Leaf => Some(inline_frame(len, &Metadata::default())),
+            Around::File => Some(inline_frame(len, &stored.inline)),
+        }
+    }
 }
 
-fn read_record(transaction: &ReadTransaction, key: FileKey) -> Result<FileRecord, StoreError> {
+fn read_stored(transaction: &ReadTransaction, key: FileKey) -> Result<StoredFile, StoreError> {
     let (group, place) = group_of(key.1);
     let damaged = StoreError::Damaged { table: "files" };
     let Some(bytes) = transaction.open_table(FILES)?.get((key.0.0, group))? else {

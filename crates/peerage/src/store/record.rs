@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use unsigned_varint::{decode, encode};
 
-use super::{StoreError, TreeId, batch::Frame, os, tables::BlockKey};
+use peerage_core::data::unixfs::{Metadata, Mtime};
+
+use super::{StoreError, TreeId, os, tables::BlockKey};
 
 /// Appends `value` as an unsigned varint.
 pub(super) fn put(out: &mut Vec<u8>, value: u64) {
@@ -102,12 +104,27 @@ pub(super) struct Reference {
     pub(super) file: u32,
     /// Offset and length in bytes; `None` for the whole file.
     pub(super) part: Option<(u64, u64)>,
-    pub(super) frame: Frame,
+    pub(super) around: Around,
+}
+
+/// What goes around a file's bytes to make them the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Around {
+    /// Nothing: a raw leaf.
+    Nothing,
+    /// A node without metadata.
+    Leaf,
+    /// A node with the file's metadata ([`StoredFile::inline`]).
+    File,
+}
+
+impl Around {
+    const ALL: [Self; 3] = [Self::Nothing, Self::Leaf, Self::File];
 }
 
 const TAG_HERE: u64 = 0;
 const TAG_PIECES: u64 = 1;
-/// References: plus 2 for a part of the file, plus 4 times the frame.
+/// References: plus 2 for a part of the file, plus 4 for each in [`Around::ALL`].
 const TAG_REFERENCE: u64 = 16;
 const FLAG_PART: u64 = 2;
 
@@ -174,7 +191,7 @@ impl Kept {
 impl Reference {
     fn encode(&self, out: &mut Vec<u8>) {
         let part = if self.part.is_some() { FLAG_PART } else { 0 };
-        put(out, TAG_REFERENCE + part + 4 * self.frame.number());
+        put(out, TAG_REFERENCE + part + 4 * self.around as u64);
         put(out, self.tree.0.into());
         put(out, self.file.into());
         if let Some((offset, len)) = self.part {
@@ -185,14 +202,15 @@ impl Reference {
 
     fn decode(tag: u64, reader: &mut Reader<'_>) -> Result<Self, StoreError> {
         let flags = tag.checked_sub(TAG_REFERENCE).ok_or_else(|| reader.damaged())?;
-        let frame = Frame::from_number(flags / 4).ok_or_else(|| reader.damaged())?;
+        let around = usize::try_from(flags / 4).ok().and_then(|index| Around::ALL.get(index));
+        let around = *around.ok_or_else(|| reader.damaged())?;
         let tree = TreeId(reader.small()?);
         let file = reader.small()?;
         let part = match flags & FLAG_PART {
             0 => None,
             _ => Some((reader.number()?, reader.number()?)),
         };
-        Ok(Self { tree, file, part, frame })
+        Ok(Self { tree, file, part, around })
     }
 }
 
@@ -217,6 +235,20 @@ pub struct FileRecord {
     pub modified: Option<Modified>,
 }
 
+impl From<Modified> for Mtime {
+    fn from(modified: Modified) -> Self {
+        Self { seconds: modified.seconds, nanoseconds: modified.nanoseconds }
+    }
+}
+
+/// A user's file as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct StoredFile {
+    pub(super) record: FileRecord,
+    /// The metadata in the node that the whole file is the inside of.
+    pub(super) inline: Metadata,
+}
+
 /// How many files share a record of `files`.
 const GROUP: u32 = 64;
 
@@ -231,37 +263,51 @@ pub(super) const fn group_of(file: u32) -> (u32, u32) {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FileGroup {
     /// Place in the group and the file, in ascending order of place.
-    files: Vec<(u32, FileRecord)>,
+    files: Vec<(u32, StoredFile)>,
 }
 
-const FLAG_MODIFIED: u64 = 1;
+// What follows in a file's record; above these four bits is the number of
+// places left out before it.
+const HAS_MODIFIED: u32 = 1;
+const HAS_MODE: u32 = 2;
+const HAS_MTIME: u32 = 4;
+/// The metadata's time is the file's own, as it is after an import.
+const SAME_MTIME: u32 = 8;
 
 impl FileGroup {
-    pub(super) fn get(&self, place: u32) -> Option<&FileRecord> {
+    pub(super) fn get(&self, place: u32) -> Option<&StoredFile> {
         let index = self.files.binary_search_by_key(&place, |(place, _)| *place).ok()?;
         Some(&self.files[index].1)
     }
 
-    pub(super) fn set(&mut self, place: u32, file: FileRecord) {
+    /// Adds or replaces a file; the metadata around its bytes stays.
+    pub(super) fn set(&mut self, place: u32, record: FileRecord) {
         match self.files.binary_search_by_key(&place, |(place, _)| *place) {
-            Ok(index) => self.files[index].1 = file,
-            Err(index) => self.files.insert(index, (place, file)),
+            Ok(index) => self.files[index].1.record = record,
+            Err(index) => {
+                let file = StoredFile { record, inline: Metadata::default() };
+                self.files.insert(index, (place, file));
+            }
         }
+    }
+
+    /// Sets the metadata around a file's bytes; whether the file is here.
+    pub(super) fn set_inline(&mut self, place: u32, inline: Metadata) -> bool {
+        let found = self.files.binary_search_by_key(&place, |(place, _)| *place);
+        found.is_ok_and(|index| {
+            self.files[index].1.inline = inline;
+            true
+        })
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>, StoreError> {
         let mut out = Vec::new();
         let (mut path, mut next, mut seconds) = (Vec::new(), 0, 0);
         for (place, file) in &self.files {
-            put(&mut out, u64::from(place - next) << 4 | u64::from(file.modified.is_some()));
+            put(&mut out, u64::from((place - next) << 4 | file.flags()));
             next = place + 1;
-            path = encode_path(&mut out, &path, file)?;
-            put(&mut out, file.size);
-            if let Some(modified) = file.modified {
-                put_signed(&mut out, modified.seconds.wrapping_sub(seconds));
-                put(&mut out, modified.nanoseconds.into());
-                seconds = modified.seconds;
-            }
+            path = encode_path(&mut out, &path, &file.record)?;
+            file.encode(&mut out, &mut seconds);
         }
         Ok(out)
     }
@@ -278,17 +324,65 @@ impl FileGroup {
             }
             next = place + 1;
             decode_path(&mut reader, &mut path)?;
-            let size = reader.number()?;
-            let modified = if u64::from(head) & FLAG_MODIFIED == 0 {
-                None
-            } else {
-                seconds = seconds.wrapping_add(reader.signed()?);
-                Some(Modified { seconds, nanoseconds: reader.small()? })
-            };
-            let file = FileRecord { path: os::path_from(path.clone())?, size, modified };
-            files.push((place, file));
+            let path = os::path_from(path.clone())?;
+            files.push((place, StoredFile::decode(head, path, &mut reader, &mut seconds)?));
         }
         Ok(Self { files })
+    }
+}
+
+impl StoredFile {
+    fn flags(&self) -> u32 {
+        let mtime = match self.inline.mtime {
+            None => 0,
+            Some(mtime) if self.record.modified.map(Mtime::from) == Some(mtime) => SAME_MTIME,
+            Some(_) => HAS_MTIME,
+        };
+        let modified = if self.record.modified.is_some() { HAS_MODIFIED } else { 0 };
+        let mode = if self.inline.mode.is_some() { HAS_MODE } else { 0 };
+        modified | mode | mtime
+    }
+
+    /// Writes all but the path. Times are differences from `seconds`.
+    fn encode(&self, out: &mut Vec<u8>, seconds: &mut i64) {
+        put(out, self.record.size);
+        if let Some(modified) = self.record.modified {
+            put_signed(out, modified.seconds.wrapping_sub(*seconds));
+            put(out, modified.nanoseconds.into());
+            *seconds = modified.seconds;
+        }
+        if let Some(mode) = self.inline.mode {
+            put(out, mode.into());
+        }
+        if let (HAS_MTIME, Some(mtime)) = (self.flags() & HAS_MTIME, self.inline.mtime) {
+            put_signed(out, mtime.seconds);
+            put(out, mtime.nanoseconds.into());
+        }
+    }
+
+    fn decode(
+        flags: u32,
+        path: PathBuf,
+        reader: &mut Reader<'_>,
+        seconds: &mut i64,
+    ) -> Result<Self, StoreError> {
+        let size = reader.number()?;
+        let mut modified = None;
+        if flags & HAS_MODIFIED != 0 {
+            *seconds = seconds.wrapping_add(reader.signed()?);
+            modified = Some(Modified { seconds: *seconds, nanoseconds: reader.small()? });
+        }
+        let mut inline = Metadata::default();
+        if flags & HAS_MODE != 0 {
+            inline.mode = Some(reader.small()?);
+        }
+        if flags & HAS_MTIME != 0 {
+            let seconds = reader.signed()?;
+            inline.mtime = Some(Mtime { seconds, nanoseconds: reader.small()? });
+        } else if flags & SAME_MTIME != 0 {
+            inline.mtime = modified.map(Mtime::from);
+        }
+        Ok(Self { record: FileRecord { path, size, modified }, inline })
     }
 }
 
@@ -356,12 +450,21 @@ mod tests {
         #[test]
         fn groups_come_back(files in proptest::collection::btree_map(
             0u32..64,
-            ("[a-z/]{0,12}", any::<u64>(), proptest::option::of(any::<(i64, u32)>())),
+            (
+                ("[a-z/]{0,12}", any::<u64>(), proptest::option::of(any::<(i64, u32)>())),
+                proptest::option::of(any::<u32>()),
+                proptest::option::of(proptest::option::of(any::<(i64, u32)>())),
+            ),
             0..64,
         )) {
             let mut group = FileGroup::default();
-            for (place, (path, size, modified)) in &files {
+            for (place, ((path, size, modified), mode, mtime)) in &files {
                 group.set(*place, file(path, *size, *modified));
+                // None: the file's own time; Some(None): none; else another.
+                let mtime = mtime.unwrap_or(*modified);
+                let mtime = mtime.map(|(seconds, nanoseconds)| Mtime { seconds, nanoseconds });
+                let inline = Metadata { mode: *mode, mtime };
+                prop_assert!(group.set_inline(*place, inline));
             }
             let bytes = group.encode().unwrap();
             prop_assert_eq!(FileGroup::decode(&bytes).unwrap(), group);
@@ -378,7 +481,7 @@ mod tests {
             owners in proptest::collection::vec(any::<u32>(), 0..4),
             bytes in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
             parts in proptest::collection::vec(
-                (any::<u32>(), any::<u32>(), proptest::option::of(any::<(u64, u64)>()), 0u64..3),
+                (any::<u32>(), any::<u32>(), proptest::option::of(any::<(u64, u64)>()), 0usize..3),
                 0..5,
             ),
         ) {
@@ -389,11 +492,11 @@ mod tests {
             });
             let references = parts
                 .into_iter()
-                .map(|(tree, file, part, frame)| Reference {
+                .map(|(tree, file, part, around)| Reference {
                     tree: TreeId(tree),
                     file,
                     part,
-                    frame: Frame::from_number(frame).unwrap(),
+                    around: Around::ALL[around],
                 })
                 .collect();
             let entry = Entry { kept, references };

@@ -2,7 +2,7 @@
 
 use std::ops::Bound;
 
-use peerage_core::data::{Block, Cid};
+use peerage_core::data::{Block, Cid, unixfs::Metadata};
 use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 
 use super::{
@@ -44,21 +44,24 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::NoSuchTree`] when the batch's tree is not in the store,
-    /// and others when the disk fails.
+    /// [`StoreError::NoSuchFile`] when metadata is for a file that is in
+    /// neither, and others when the disk fails.
     pub fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let tree = batch.tree;
         if tree != TreeId::NONE && self.tree(tree).is_none() {
             return Err(StoreError::NoSuchTree { tree });
         }
-        let Batch { blocks, mut files, references, .. } = batch;
+        let Batch { blocks, mut files, references, mut inline, .. } = batch;
         // Stable, so that the last of several records for one number wins.
         files.sort_by_key(|(number, _)| *number);
+        inline.sort_by_key(|(number, _)| *number);
         let mut numbers: Vec<u32> = files.iter().map(|(number, _)| *number).collect();
         let changes = self.changes(blocks, references);
 
         let database = self.inner.database();
         let transaction = self.inner.begin_write(&database, false)?;
         write_files(&transaction.redb, tree, files)?;
+        write_inline(&transaction.redb, tree, inline)?;
         write_blocks(&transaction.redb, tree, changes)?;
         transaction.commit()?;
 
@@ -106,6 +109,30 @@ fn write_files(
         };
         while let Some((number, file)) = files.next_if(|(number, _)| group_of(*number).0 == key.1) {
             group.set(group_of(number).1, file);
+        }
+        table.insert(key, group.encode()?.as_slice())?;
+    }
+    Ok(())
+}
+
+/// Records what goes around the bytes of files that are one block.
+fn write_inline(
+    transaction: &WriteTransaction,
+    tree: TreeId,
+    inline: Vec<(u32, Metadata)>,
+) -> Result<(), StoreError> {
+    let mut table = transaction.open_table(FILES)?;
+    let mut inline = inline.into_iter().peekable();
+    while let Some(&(first, _)) = inline.peek() {
+        let key = (tree.0, group_of(first).0);
+        let mut group = match table.get(key)? {
+            Some(bytes) => FileGroup::decode(bytes.value())?,
+            None => FileGroup::default(),
+        };
+        while let Some((file, metadata)) = inline.next_if(|(file, _)| group_of(*file).0 == key.1) {
+            if !group.set_inline(group_of(file).1, metadata) {
+                return Err(StoreError::NoSuchFile { tree, file });
+            }
         }
         table.insert(key, group.encode()?.as_slice())?;
     }

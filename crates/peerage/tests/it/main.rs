@@ -6,3 +6,4 @@ mod support;
 
 #[cfg(target_os = "linux")]
 mod discovery;
+mod store;
