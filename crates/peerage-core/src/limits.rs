@@ -33,6 +33,54 @@ pub const MAX_GATEWAY_ACCEPT_RANGES: usize = 32;
 /// in bytes: what file systems allow.
 pub const MAX_GATEWAY_FILENAME_BYTES: usize = 255;
 
+/// The most header fields of a gateway's request or answer. Browsers send
+/// twenty or so.
+pub const MAX_GATEWAY_HEADERS: usize = 64;
+
+/// The most bytes of a gateway request's line and header, or an answer's:
+/// the longest target, and as much again for the fields.
+pub const MAX_GATEWAY_HEADER_BYTES: usize = 2 * MAX_GATEWAY_TARGET_BYTES;
+
+/// The longest text that is read of a gateway's refusal, in bytes.
+pub const MAX_GATEWAY_SENTENCE_BYTES: usize = 4 * 1024;
+
+/// How long a client waits for a gateway's next byte, in seconds: a peer that
+/// died is noticed within this time, and its parts are asked of others.
+pub const GATEWAY_STALL_SECONDS: u64 = 5;
+
+/// How many gateway requests are answered at once. Each holds up to two blocks
+/// in memory (one on its way, one read ahead), of at most 2 MiB.
+pub const MAX_GATEWAY_REQUESTS: usize = 12;
+
+/// How many of them may hold a block that is read ahead. With the ones on
+/// their way, no more than 18 blocks are in memory: 20 MiB with blocks of
+/// 1 MiB, 40 MiB with the largest.
+pub const MAX_GATEWAY_READ_AHEAD: usize = 6;
+
+/// How long a request waits for its turn, in milliseconds, before it is
+/// answered with 'too many requests': less than clients wait for a byte.
+pub const GATEWAY_TURN_MILLISECONDS: u64 = 4_000;
+
+/// How many streams and connections a gateway keeps open at once. An idle one
+/// costs a task and a few kilobytes.
+pub const MAX_GATEWAY_CONNECTIONS: usize = 256;
+
+/// How many of them may belong to one peer: enough for a client that asks for
+/// several parts at once, and too few to push the others out.
+pub const MAX_GATEWAY_CONNECTIONS_PER_PEER: usize = 16;
+
+/// How long a gateway waits for a request on an open stream, and for its
+/// header's last byte, in seconds.
+pub const GATEWAY_HEADER_SECONDS: u64 = 30;
+
+/// How long a gateway waits for a client to take
+/// [`GATEWAY_WRITE_STALL_BYTES`], in seconds.
+pub const GATEWAY_WRITE_STALL_SECONDS: u64 = 30;
+
+/// What a client must take within [`GATEWAY_WRITE_STALL_SECONDS`] to keep its
+/// answer, in bytes: 2 KiB a second, what a modem of 1990 could.
+pub const GATEWAY_WRITE_STALL_BYTES: usize = 64 * 1024;
+
 // --- discovery: announcements on the local network ---
 
 /// The most entries of a DNS-SD TXT record that are looked at. Ours has seven;

@@ -19,7 +19,7 @@ use bytes::Bytes;
 pub use self::error::RequestError;
 pub use crate::data::{DagScope, EntityBytes};
 use crate::{
-    data::{Cid, HashKind},
+    data::{Cid, HashKind, select::Selection},
     limits::{MAX_GATEWAY_FILENAME_BYTES, MAX_GATEWAY_TARGET_BYTES},
 };
 
@@ -161,6 +161,19 @@ impl GatewayRequest {
     pub const fn duplicates(mut self, duplicates: bool) -> Self {
         self.duplicates = duplicates;
         self
+    }
+
+    /// The blocks that answer it, for a [`Walk`](crate::data::select::Walk)
+    /// over them.
+    #[must_use]
+    pub fn selection(&self) -> Selection {
+        Selection {
+            root: self.root,
+            path: self.path.clone(),
+            scope: self.scope,
+            range: self.range,
+            duplicates: self.duplicates,
+        }
     }
 
     fn parse(content: &str, query: &Query<'_>, accept: &str) -> Result<Self, RequestError> {

@@ -1,0 +1,226 @@
+//! What is answered to a request.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hyper::{
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{self, HeaderName, HeaderValue},
+};
+use libp2p::PeerId;
+use peerage_core::protocols::exchange::gateway::{
+    Format, GatewayRequest, PROTOCOLS_JSON, RequestError, Route,
+};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    task::{JoinError, spawn_blocking},
+};
+
+use super::{
+    body::{Answer, CarBody},
+    reader::{CarReader, ReadError, read_block, size_of_block},
+    server::{Account, Shared},
+};
+
+const IMMUTABLE: &str = "public, max-age=29030400, immutable";
+const X_IPFS_PATH: HeaderName = HeaderName::from_static("x-ipfs-path");
+
+/// When a client that was refused for want of room should try again, in
+/// seconds.
+const RETRY_AFTER: &str = "1";
+
+/// Answers a request; every failure is an answer too.
+pub(super) async fn respond(
+    shared: &Arc<Shared>,
+    peer: Option<PeerId>,
+    request: &Request<Incoming>,
+) -> Response<Answer> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let accept = joined(request.headers(), &header::ACCEPT);
+    let content = match Route::parse(request.method().as_str(), target, Some(&accept)) {
+        Ok(Route::Protocols) => return json(PROTOCOLS_JSON),
+        Ok(Route::Content(content)) => content,
+        Err(error) => return refusal(&error),
+    };
+    if names(&joined(request.headers(), &header::IF_NONE_MATCH), &content.etag()) {
+        return head(&content, target, StatusCode::NOT_MODIFIED, Answer::Text(None));
+    }
+    let waiting = Arc::clone(&shared.turns).acquire_owned();
+    let Ok(Ok(turn)) = tokio::time::timeout(shared.limits.turn, waiting).await else {
+        return busy();
+    };
+    let asked = Asked { shared, peer, content: &content, target, turn };
+    match asked.answer(request.method() == Method::HEAD).await {
+        Ok(response) => response,
+        Err(error) => {
+            shared.tell_of(&error);
+            unavailable(&error, request.headers())
+        }
+    }
+}
+
+/// A request for blocks whose turn has come.
+struct Asked<'a> {
+    shared: &'a Arc<Shared>,
+    peer: Option<PeerId>,
+    content: &'a GatewayRequest,
+    target: &'a str,
+    turn: OwnedSemaphorePermit,
+}
+
+impl Asked<'_> {
+    async fn answer(self, head_only: bool) -> Result<Response<Answer>, ReadError> {
+        match (self.content.format, head_only) {
+            (Format::Raw, true) => self.block_head().await,
+            (Format::Raw, false) => self.block().await,
+            (Format::Car, _) => self.car(head_only).await,
+        }
+    }
+
+    async fn block_head(self) -> Result<Response<Answer>, ReadError> {
+        let (source, cid) = (Arc::clone(&self.shared.source), self.content.root);
+        let size = finished(spawn_blocking(move || size_of_block(&*source, &cid)).await)?;
+        let mut response = head(self.content, self.target, StatusCode::OK, Answer::Text(None));
+        response.headers_mut().insert(header::CONTENT_LENGTH, size.into());
+        Ok(response)
+    }
+
+    async fn block(self) -> Result<Response<Answer>, ReadError> {
+        let (source, cid) = (Arc::clone(&self.shared.source), self.content.root);
+        let block = finished(spawn_blocking(move || read_block(&*source, &cid)).await)?;
+        let account = Account::open(self.shared, self.peer, cid, self.turn);
+        let body = Answer::Block(Some(block), account);
+        Ok(head(self.content, self.target, StatusCode::OK, body))
+    }
+
+    /// The first piece is read before the answer begins, so that what is not
+    /// here is answered with 404.
+    async fn car(self, head_only: bool) -> Result<Response<Answer>, ReadError> {
+        let reader = CarReader::new(Arc::clone(&self.shared.source), self.content);
+        let (reader, first) = finished(
+            spawn_blocking(|| {
+                let (reader, first) = reader.step();
+                first.map(|first| (reader, first))
+            })
+            .await,
+        )?;
+        let body = match first {
+            Some(first) if !head_only => {
+                let account = Account::open(self.shared, self.peer, self.content.root, self.turn);
+                let read_ahead = Arc::clone(&self.shared.read_ahead);
+                Answer::Car(Box::new(CarBody::new(first, reader, read_ahead, account)))
+            }
+            _ => Answer::Text(None),
+        };
+        Ok(head(self.content, self.target, StatusCode::OK, body))
+    }
+}
+
+/// What another thread found; its panic goes on here.
+fn finished<T>(result: Result<Result<T, ReadError>, JoinError>) -> Result<T, ReadError> {
+    match result {
+        Ok(result) => result,
+        Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),
+        Err(_) => Err(ReadError::Stopped),
+    }
+}
+
+/// An answer about blocks, with all that the specification wants in its head.
+fn head(
+    content: &GatewayRequest,
+    target: &str,
+    status: StatusCode,
+    body: Answer,
+) -> Response<Answer> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let canonical = content.target();
+    let path = canonical.split('?').next().unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(IMMUTABLE));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content.content_type()));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    set(headers, header::ETAG, &content.etag());
+    set(headers, header::CONTENT_DISPOSITION, &content.content_disposition());
+    set(headers, X_IPFS_PATH, path);
+    if canonical != target {
+        set(headers, header::CONTENT_LOCATION, &canonical);
+    }
+    response
+}
+
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn json(text: &'static str) -> Response<Answer> {
+    let mut response = Response::new(Answer::Text(Some(Bytes::from_static(text.as_bytes()))));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// A sentence with a status.
+fn sentence(status: StatusCode, sentence: &str) -> Response<Answer> {
+    let mut response = Response::new(Answer::Text(Some(format!("{sentence}\n").into())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn refusal(error: &RequestError) -> Response<Answer> {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = sentence(status, &error.to_string());
+    if *error == RequestError::Method {
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+fn busy() -> Response<Answer> {
+    let mut response = sentence(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests are being answered; try again in a moment",
+    );
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+    response
+}
+
+/// What is not here or cannot be read. The reason stays here: it may name a
+/// file of the user's.
+fn unavailable(error: &ReadError, asked: &HeaderMap) -> Response<Answer> {
+    let cached_only = joined(asked, &header::CACHE_CONTROL).contains("only-if-cached");
+    match error.status() {
+        404 if cached_only => {
+            sentence(StatusCode::PRECONDITION_FAILED, "the block is not at hand here")
+        }
+        404 => sentence(StatusCode::NOT_FOUND, &error.public_reason()),
+        _ => sentence(StatusCode::INTERNAL_SERVER_ERROR, &error.public_reason()),
+    }
+}
+
+/// All values of a header as one list; what is not text is left out.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether an `If-None-Match` list names this tag, weak or strong.
+fn names(list: &str, tag: &str) -> bool {
+    let plain = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    !list.is_empty() && list.split(',').any(|one| one.trim() == "*" || plain(one) == plain(tag))
+}
+
+/// How long a client waits before it gives up must be more than this.
+const _: () = assert!(
+    peerage_core::limits::GATEWAY_TURN_MILLISECONDS
+        < peerage_core::limits::GATEWAY_STALL_SECONDS * Duration::from_secs(1).as_millis() as u64
+);
