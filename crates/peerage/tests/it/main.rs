@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod gateway;
 mod support;
 
 #[cfg(target_os = "linux")]

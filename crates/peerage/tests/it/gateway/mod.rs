@@ -1,0 +1,6 @@
+//! The gateway's two sides, on each other and on hostile ones.
+
+mod client;
+mod judges;
+mod server;
+mod support;
