@@ -9,4 +9,4 @@ pub mod routing;
 pub mod store;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};
-pub use peerage_core::identity;
+pub use peerage_core::{data, identity, text};

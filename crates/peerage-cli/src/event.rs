@@ -1,0 +1,122 @@
+//! What happens while a verb runs, and what comes out: the one vocabulary of
+//! the terminal, of `--json` and of the control socket (`docs/json.md`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+
+/// One thing that happened. In JSON an object with the field `event`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// This home's node answers at these addresses.
+    Listening { peer: String, addresses: Vec<String> },
+    /// Files are being read and hashed.
+    Importing { files: u64, bytes: u64 },
+    /// Something that the user should know and that stops nothing.
+    Warning { message: String },
+    /// A share is served.
+    Shared(Shared),
+    /// A file or folder is in the store.
+    Added { path: String, cid: String, bytes: u64 },
+    /// A provider is being reached.
+    Connecting { peer: String },
+    /// A provider is reached, over this path.
+    Connected { peer: String, path: String },
+    /// The root of what is wanted was read.
+    Found { name: String, bytes: u64 },
+    /// What an earlier attempt left was verified again.
+    Verified { bytes: u64 },
+    /// So much is done; the rate is in bytes a second.
+    Progress { bytes: u64, total: u64, files: u64, rate: u64 },
+    /// A provider went away or was dropped.
+    ProviderLost { peer: String, reason: String },
+    /// What was wanted is there, whole and verified.
+    Got(Got),
+    /// A CAR file was written.
+    Exported { cid: String, file: String, blocks: u64, bytes: u64 },
+    /// A CAR file was read.
+    Imported { roots: Vec<String>, blocks: u64, bytes: u64 },
+    /// A connected peer.
+    Peer(PeerLine),
+    /// A peer that announces itself on the local network.
+    Nearby { peer: String, name: String, os: String, version: String, addresses: Vec<String> },
+    /// A peer answered a ping.
+    Pong { peer: String, round: u32, milliseconds: f64, path: String },
+    /// A pipe waits for its other end; `command` is what to type there.
+    PipeListening { peer: String, command: String },
+    /// A TCP port is forwarded from here.
+    PipeForwarding { address: String, peer: String },
+    /// A stream of a pipe is open.
+    PipeOpened { peer: String },
+    /// A stream of a pipe has ended after so many bytes each way.
+    PipeClosed { peer: String, sent: u64, received: u64 },
+    /// An identity of this home.
+    Identity { name: String, peer: String, kind: String, passphrase: bool, in_use: bool },
+    /// One step of the demonstration.
+    Step { text: String },
+    /// Connect to the control socket again with this number for the raw bytes.
+    /// Seen on the control socket only.
+    Stream { number: u64 },
+    /// The node that served this command ends; whoever is able takes over.
+    /// Seen on the control socket only.
+    Handover,
+    /// The command was stopped by a signal; `resume` is the command that continues.
+    Interrupted { resume: Option<String> },
+    /// The command failed.
+    Error(Failure),
+    /// The command did what it was asked. Seen on the control socket only.
+    Done,
+}
+
+/// A share that is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Shared {
+    /// The link to hand over.
+    pub(crate) link: String,
+    /// The CID of the root.
+    pub(crate) cid: String,
+    /// The name that the receiver sees.
+    pub(crate) name: String,
+    /// How many files it has.
+    pub(crate) files: u64,
+    /// How many bytes they have.
+    pub(crate) bytes: u64,
+    /// How long reading and hashing took, in milliseconds.
+    pub(crate) milliseconds: u64,
+    /// The address of the plain HTTP gateway, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) http: Option<String>,
+}
+
+/// What `get` has put in place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Got {
+    /// Where it is.
+    pub(crate) path: String,
+    /// The CID of the root.
+    pub(crate) cid: String,
+    /// How many files it has.
+    pub(crate) files: u64,
+    /// How many bytes they have.
+    pub(crate) bytes: u64,
+    /// How many of them were there from an earlier attempt.
+    pub(crate) resumed: u64,
+    /// How long it took, in milliseconds.
+    pub(crate) milliseconds: u64,
+}
+
+/// A connected peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PeerLine {
+    /// Its id.
+    pub(crate) peer: String,
+    /// What it calls its software; its own words.
+    pub(crate) agent: String,
+    /// The address and transport in use.
+    pub(crate) path: String,
+    /// `in` or `out`: who dialled.
+    pub(crate) direction: String,
+    /// The last round trip in milliseconds, if one was measured.
+    pub(crate) milliseconds: Option<f64>,
+}

@@ -1,0 +1,244 @@
+//! The home's node while this process runs it.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use peerage::{
+    discovery::{
+        Announcement, Event as LanEvent, Events, LanConfig, LanDiscovery, NearbyPeer, Ports,
+    },
+    home::{Home, IdentityError},
+    identity::{IdentityName, Keypair},
+    node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, PeerId},
+    presets,
+};
+use tokio::time::timeout;
+
+use crate::{
+    event::Event,
+    failure::{Code, Failure},
+    passphrase,
+    settings::Settings,
+    target::{PeerTarget, parse_address},
+    verbs::identity_failure,
+};
+
+/// How long a peer without a known address is looked for on the local network.
+const LOOK_AROUND: Duration = Duration::from_secs(5);
+
+/// The node of a home, with all that belongs to it.
+#[derive(Debug)]
+pub(crate) struct Host {
+    home: Home,
+    identity: IdentityName,
+    node: Node,
+    _lock: File,
+    lan: Mutex<Option<LanDiscovery>>,
+}
+
+/// Why a home's node does not run in this process.
+#[derive(Debug)]
+pub(crate) enum OpenFailure {
+    /// Another process has the home.
+    InUse,
+    /// Something else.
+    Failed(Failure),
+}
+
+impl From<Failure> for OpenFailure {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Host {
+    /// Takes the home's lock and starts its node.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenFailure::InUse`] when another process has it.
+    pub(crate) async fn open(settings: &Settings) -> Result<Self, OpenFailure> {
+        let home =
+            Home::open(settings.home()).map_err(|error| Failure::of(Code::CannotWrite, &error))?;
+        let lock = lock(&home)?;
+        let (identity, keypair) = unlock(&home, settings)?;
+        let node = Node::spawn(config(keypair, settings)?)
+            .await
+            .map_err(|error| Failure::of(Code::Unexpected, &error))?;
+        let lan = if settings.discovery { look_around(&node) } else { None };
+        Ok(Self { home, identity, node, _lock: lock, lan: Mutex::new(lan) })
+    }
+
+    /// The home folder.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The node.
+    pub(crate) const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The node's peer id.
+    pub(crate) fn peer(&self) -> String {
+        self.node.peer_id().to_string()
+    }
+
+    /// The name of its identity.
+    pub(crate) fn identity(&self) -> String {
+        self.identity.to_string()
+    }
+
+    /// Where it listens, as an event.
+    pub(crate) fn listening(&self) -> Event {
+        let addresses = self.node.listen_addresses();
+        Event::Listening {
+            peer: self.peer(),
+            addresses: addresses.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// One address with the peer at its end, for somebody to type: one that
+    /// other machines can use, if there is one.
+    pub(crate) fn dialable(&self) -> String {
+        let addresses = self.node.listen_addresses();
+        let elsewhere = addresses.iter().find(|address| !is_loopback(address));
+        match elsewhere.or(addresses.first()) {
+            Some(address) => format!("{address}/p2p/{}", self.peer()),
+            None => self.peer(),
+        }
+    }
+
+    /// Connects to a peer, where it was said to be or where it announces
+    /// itself, and says over which path.
+    ///
+    /// # Errors
+    ///
+    /// When it is not found or does not answer.
+    pub(crate) async fn reach(&self, target: &PeerTarget) -> Result<String, Failure> {
+        if target.addresses.is_empty() && self.node.connection(&target.peer).is_none() {
+            if let Some(addresses) = self.find(target.peer).await {
+                self.node.add_addresses(target.peer, &addresses);
+            }
+        }
+        let connected = self.node.connect(target.peer, &target.addresses).await;
+        connected.map(|connection| path(&connection)).map_err(|error| unreachable(&error))
+    }
+
+    /// Looks for a peer on the local network.
+    async fn find(&self, peer: PeerId) -> Option<Vec<Multiaddr>> {
+        let (mut events, known) = self.nearby()?;
+        if let Some(known) = known.into_iter().find(|one| one.peer_id == peer) {
+            return Some(known.addresses);
+        }
+        let found = async {
+            while let Some(event) = events.next().await {
+                if let LanEvent::Found(one) | LanEvent::Changed(one) = event
+                    && one.peer_id == peer
+                {
+                    return Some(one.addresses);
+                }
+            }
+            None
+        };
+        timeout(LOOK_AROUND, found).await.ok().flatten()
+    }
+
+    /// The peers that announce themselves, and who comes after; nothing when
+    /// discovery is off.
+    pub(crate) fn nearby(&self) -> Option<(Events, Vec<NearbyPeer>)> {
+        let lan = self.lan.lock().unwrap_or_else(PoisonError::into_inner);
+        lan.as_ref().map(|lan| (lan.subscribe(), lan.nearby()))
+    }
+
+    /// Says goodbye and ends the node.
+    pub(crate) async fn close(&self) {
+        let lan = self.lan.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(lan) = lan {
+            lan.stop().await;
+        }
+        self.node.shutdown().await;
+    }
+}
+
+/// The identity to run as, its key opened.
+fn unlock(home: &Home, settings: &Settings) -> Result<(IdentityName, Keypair), Failure> {
+    let wanted = settings
+        .identity
+        .as_deref()
+        .map(|name| name.parse().map_err(IdentityError::Name))
+        .transpose()
+        .map_err(identity_failure)?;
+    let (name, file) = home.identities().load_or_make(wanted.as_ref()).map_err(identity_failure)?;
+    let passphrase = if file.is_sealed() { Some(passphrase::ask(name.as_str())?) } else { None };
+    let keypair =
+        file.open(passphrase.as_deref()).map_err(|error| Failure::of(Code::Identity, &error))?;
+    Ok((name, keypair))
+}
+
+fn config(keypair: Keypair, settings: &Settings) -> Result<NodeConfig, Failure> {
+    if settings.listen.is_empty() {
+        return Ok(presets::local_with(keypair));
+    }
+    let listen: Result<_, _> = settings.listen.iter().map(|text| parse_address(text)).collect();
+    Ok(NodeConfig { listen: listen?, ..NodeConfig::new(keypair) })
+}
+
+fn look_around(node: &Node) -> Option<LanDiscovery> {
+    let mut announcement = Announcement::new(node.peer_id(), &machine_name());
+    announcement.ports = Ports::of(&node.listen_addresses());
+    let config = LanConfig { announce: Some(announcement), ..LanConfig::default() };
+    LanDiscovery::start(config)
+        .inspect_err(|error| tracing::warn!(%error, "no discovery on the local network"))
+        .ok()
+}
+
+fn machine_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn lock(home: &Home) -> Result<File, OpenFailure> {
+    let failed = |error| Failure::writing(&"the home's lock", &error);
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    let file = options.open(home.path().join("lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenFailure::InUse),
+        Err(TryLockError::Error(error)) => Err(failed(error).into()),
+    }
+}
+
+/// A connection for people: what it is made of, and where to.
+pub(crate) fn path(connection: &Connection) -> String {
+    format!("{} {}", connection.path, connection.address)
+}
+
+fn is_loopback(address: &Multiaddr) -> bool {
+    address.iter().any(|part| match part {
+        peerage::Protocol::Ip4(ip) => ip.is_loopback(),
+        peerage::Protocol::Ip6(ip) => ip.is_loopback(),
+        _ => false,
+    })
+}
+
+/// The failure that a failed connection is.
+pub(crate) fn unreachable(error: &ConnectError) -> Failure {
+    match error {
+        ConnectError::Unreachable { peer, failures } => {
+            let reasons: Vec<_> = failures.iter().map(ToString::to_string).collect();
+            Failure::new(
+                Code::Unreachable,
+                format!("{peer} could not be reached: {}", reasons.join("; ")),
+                "check that it runs, and that the address is still right",
+            )
+        }
+        ConnectError::OwnPeer(_) => Failure::of(Code::BadTarget, error),
+        ConnectError::WrongPeer { .. } => Failure::of(Code::PeerLost, error),
+        error => Failure::of(Code::Unreachable, error),
+    }
+}

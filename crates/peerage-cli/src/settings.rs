@@ -1,0 +1,110 @@
+//! The second step: which home, which identity, which output.
+
+use std::{
+    io::IsTerminal as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    args::GlobalArgs,
+    failure::{Code, Failure},
+};
+
+/// How the command speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// One JSON object a line on standard output.
+    Json,
+    /// Results only.
+    Quiet,
+    /// Results, and what happens meanwhile.
+    Talkative,
+}
+
+/// Everything about a run that is not the verb's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The home folder.
+    pub(crate) home: PathBuf,
+    /// The identity that was asked for by name.
+    pub(crate) identity: Option<String>,
+    /// How to speak.
+    pub(crate) voice: Voice,
+    /// Standard error is a terminal that can be drawn on.
+    pub(crate) draws: bool,
+    /// Standard output is a terminal.
+    pub(crate) shows: bool,
+    /// Colours are welcome.
+    pub(crate) colours: bool,
+    /// Where to listen; empty for all interfaces.
+    pub(crate) listen: Vec<String>,
+    /// Announce and look for peers on the local network.
+    pub(crate) discovery: bool,
+    /// How much to say beyond results.
+    pub(crate) verbose: u8,
+}
+
+impl Settings {
+    /// Settles what the options, the environment and the terminal say.
+    ///
+    /// # Errors
+    ///
+    /// When no home folder was named and the platform has none.
+    pub(crate) fn settle(global: GlobalArgs) -> Result<Self, Failure> {
+        let home = match global.home {
+            Some(home) => std::path::absolute(&home)
+                .map_err(|error| Failure::reading(&home.display(), &error))?,
+            None => platform_home()?,
+        };
+        let voice = match (global.json, global.quiet) {
+            (true, _) => Voice::Json,
+            (false, true) => Voice::Quiet,
+            (false, false) => Voice::Talkative,
+        };
+        let draws = std::io::stderr().is_terminal();
+        Ok(Self {
+            home,
+            identity: global.identity,
+            voice,
+            draws,
+            shows: std::io::stdout().is_terminal(),
+            colours: draws && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            listen: global.listen,
+            discovery: !global.no_discovery,
+            verbose: global.verbose,
+        })
+    }
+
+    /// Settings for output alone, for when settling failed.
+    pub(crate) fn of_output(json: bool) -> Self {
+        Self {
+            home: PathBuf::new(),
+            identity: None,
+            voice: if json { Voice::Json } else { Voice::Talkative },
+            draws: false,
+            shows: false,
+            colours: false,
+            listen: Vec::new(),
+            discovery: false,
+            verbose: 0,
+        }
+    }
+
+    /// The home folder.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+}
+
+/// The folder that the platform gives each program for its data.
+fn platform_home() -> Result<PathBuf, Failure> {
+    directories::ProjectDirs::from("", "", "peerage")
+        .map(|folders| folders.data_dir().to_path_buf())
+        .ok_or_else(|| {
+            Failure::new(
+                Code::Usage,
+                "this account has no home folder",
+                "name a folder with --home or PEERAGE_HOME",
+            )
+        })
+}
