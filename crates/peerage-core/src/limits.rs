@@ -366,3 +366,9 @@ pub const MAX_PROTOCOLS_PER_PEER: usize = 128;
 
 /// How many bytes of a peer's agent string are kept.
 pub const MAX_AGENT_BYTES: usize = 256;
+
+// --- import: files that become blocks ---
+
+/// How many folders deep an import goes: well below what a download follows
+/// ([`DOWNLOAD_GRAPH_DEPTH`], which also counts shards and the nodes of files).
+pub const MAX_IMPORT_DEPTH: usize = 240;

@@ -21,6 +21,13 @@ pub(crate) struct Stat {
     pub(crate) is_file: bool,
 }
 
+impl Stat {
+    /// Whether the content is the same as far as size and time tell.
+    pub(crate) fn same_content(&self, other: &Self) -> bool {
+        self.size == other.size && self.modified == other.modified
+    }
+}
+
 #[cfg(unix)]
 mod system {
     use std::{

@@ -7,4 +7,5 @@ mod support;
 
 #[cfg(target_os = "linux")]
 mod discovery;
+mod import;
 mod store;
