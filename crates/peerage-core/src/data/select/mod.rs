@@ -365,18 +365,13 @@ impl Walk {
         links: Vec<ShardLink>,
     ) -> Result<Vec<Visit>, WalkError> {
         let holds = |position, name: &Bytes| place.is_none_or(|place| place.holds(position, name));
+        let misplaced = || WalkError::NotTheShard { cid: visit.cid };
         let mut visits = Vec::with_capacity(links.len());
         for link in links {
             match link {
                 ShardLink::Shard { position, cid, .. } => {
-                    let below = match place {
-                        Some(place) => Some(
-                            place
-                                .below(position)
-                                .ok_or(WalkError::NotTheShard { cid: visit.cid })?,
-                        ),
-                        None => None,
-                    };
+                    let below = place.map(|place| place.below(position).ok_or_else(misplaced));
+                    let below = below.transpose()?;
                     visits.push(visit.below(cid, Purpose::Shard(fanout, below)));
                 }
                 ShardLink::Entry { position, entry } if holds(position, &entry.name) => {
@@ -384,9 +379,7 @@ impl Walk {
                         visits.push(visit.below(entry.cid, Purpose::Node));
                     }
                 }
-                ShardLink::Entry { .. } => {
-                    return Err(WalkError::NotTheShard { cid: visit.cid });
-                }
+                ShardLink::Entry { .. } => return Err(misplaced()),
             }
         }
         Ok(visits)

@@ -294,9 +294,15 @@ fn an_entry_in_the_wrong_shard_is_refused() {
     let inner = shard(below, b"name", &leaf);
     let good = shard(right, b"", &inner);
     let bad = shard((right + 1) % 8, b"", &inner);
-    assert_eq!(graph.walk(Selection::all(good)).unwrap(), [good, inner, leaf]);
-    let refused = graph.walk(Selection::all(bad));
+    let mut within =
+        |cid| graph.folder(&[("folder", Built { cid, total_size: 1, file_bytes: 0 })]).cid;
+    let (with_good, with_bad) = (within(good), within(bad));
+    let sent = graph.walk(Selection::all(with_good)).unwrap();
+    assert_eq!(sent, [with_good, good, inner, leaf]);
+    let refused = graph.walk(Selection::all(with_bad));
     assert!(matches!(refused, Err(WalkError::NotTheShard { cid }) if cid == inner));
+    // A walk that begins at a shard cannot know which of a folder's it is.
+    assert_eq!(graph.walk(Selection::all(inner)).unwrap(), [inner, leaf]);
 }
 
 #[test]
