@@ -181,7 +181,7 @@ mod tests {
 
         let moved = nearby("a", 1, &["10.0.0.2"]);
         assert_eq!(table.announced(moved.clone()), Some(Event::Changed(moved.clone())));
-        assert_eq!(table.all(), [moved.clone()]);
+        assert_eq!(table.all(), std::slice::from_ref(&moved));
 
         assert_eq!(table.withdrawn("a"), Some(Event::Lost(moved)));
         assert_eq!(table.withdrawn("a"), None);
