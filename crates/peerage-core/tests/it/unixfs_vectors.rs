@@ -1,6 +1,8 @@
 //! The CIDs that other people's software gives the same bytes: see
 //! `tests/vectors/unixfs/README.md`.
 
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "the vectors are ours")]
+
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
