@@ -559,6 +559,9 @@ impl<'a> Assembly<'a> {
         let Some((built, is_dir)) = self.root else { return Err(ImportError::Nothing) };
         self.store.set_root(self.tree, built.cid)?;
         self.store.sync()?;
+        // The database grows by doubling; what it does not need goes back now
+        // rather than when the store is closed, which may be days later.
+        self.store.compact()?;
         Ok(Imported {
             root: built.cid,
             name: start.name.clone().into_encoded_bytes(),
