@@ -259,7 +259,7 @@ fn what_cannot_be_read_is_named() {
     }
     let folder = strange_folder();
     let secret = folder.path().join("a/twin");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).unwrap();
     if fs::File::open(&secret).is_ok() {
         return; // The superuser reads everything.
     }

@@ -41,11 +41,12 @@ impl Lossy {
         let mut state = self.0.lock().unwrap();
         let mut random = state.seed | 1;
         // The length is the new one or the old one; what it adds is zeros.
-        let len = if next(&mut random) % 2 == 0 { state.now.len() } else { state.synced.len() };
+        let len =
+            if next(&mut random).is_multiple_of(2) { state.now.len() } else { state.synced.len() };
         let mut disk = std::mem::take(&mut state.synced);
         disk.resize(len, 0);
         for (old, new) in disk.chunks_mut(SECTOR).zip(state.now.chunks(SECTOR)) {
-            if next(&mut random) % 2 == 0 {
+            if next(&mut random).is_multiple_of(2) {
                 let both = old.len().min(new.len());
                 old[..both].copy_from_slice(&new[..both]);
             }
