@@ -8,7 +8,7 @@ use futures::StreamExt;
 use futures::channel::oneshot;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, identify, ping};
+use libp2p::{Multiaddr, PeerId, identify};
 use peerage_core::limits;
 use tokio::sync::{broadcast, mpsc};
 
@@ -16,6 +16,7 @@ use super::attempt::{Attempt, Waiter};
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::error::ConnectError;
 use super::event::{Connection, Direction, DisconnectReason, NodeEvent};
+use super::ping::Watch;
 use super::reasons;
 use super::state::{Identity, State};
 use super::streams::Streams;
@@ -26,9 +27,23 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What handles ask of the task.
 pub(super) enum Command {
-    Connect { peer: PeerId, addresses: Vec<Multiaddr>, waiter: Waiter },
-    Disconnect { peer: PeerId, done: oneshot::Sender<()> },
-    Shutdown { done: oneshot::Sender<()> },
+    Connect {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        waiter: Waiter,
+    },
+    Disconnect {
+        peer: PeerId,
+        done: oneshot::Sender<()>,
+    },
+    /// A peer answers no more on a connection.
+    Hangs {
+        peer: PeerId,
+        id: ConnectionId,
+    },
+    Shutdown {
+        done: oneshot::Sender<()>,
+    },
 }
 
 pub(super) struct Actor {
@@ -38,8 +53,8 @@ pub(super) struct Actor {
     pub(super) paths: Arc<PathTable>,
     pub(super) events: broadcast::Sender<NodeEvent>,
     pub(super) attempts: HashMap<PeerId, Attempt>,
-    /// How far the streams of a connection were when it last was pinged.
-    pub(super) activity: HashMap<ConnectionId, u64>,
+    /// For the tasks that watch connections; they keep no node alive.
+    pub(super) commands: mpsc::WeakSender<Command>,
 }
 
 impl Actor {
@@ -91,6 +106,7 @@ impl Actor {
                 let _ = self.swarm.disconnect_peer_id(peer);
                 let _ = done.send(());
             }
+            Command::Hangs { peer, id } => self.give_up(peer, id),
             Command::Shutdown { .. } => {}
         }
     }
@@ -162,12 +178,7 @@ impl Actor {
                 self.on_connected(connection_id, connection);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
-                self.activity.remove(&connection_id);
-                let reason = DisconnectReason::of(cause.as_ref());
-                tracing::debug!(peer = %peer_id, %reason, "connection ended");
-                if self.state.remove_connection(&peer_id, connection_id) {
-                    self.tell(NodeEvent::Disconnected { peer: peer_id, reason });
-                }
+                self.forget(peer_id, connection_id, DisconnectReason::of(cause.as_ref()));
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
                 self.on_dial_failed(connection_id, peer_id, &error);
@@ -191,7 +202,6 @@ impl Actor {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(event),
             _ => {}
         }
     }
@@ -212,6 +222,7 @@ impl Actor {
             self.state.book().add(peer, std::slice::from_ref(&connection.address));
         }
         let first = self.state.add_connection(id, connection.clone());
+        self.watch(peer, id);
         if let Some(attempt) = self.attempts.remove(&peer) {
             attempt.succeed(&connection);
         }
@@ -242,21 +253,25 @@ impl Actor {
         self.tell(NodeEvent::Identified(peer_id));
     }
 
-    fn on_ping(&mut self, ping::Event { peer, connection, result }: ping::Event) {
-        let seen = self.streams.activity(&peer, connection).unwrap_or_default();
-        let before = self.activity.insert(connection, seen);
-        match result {
-            Ok(rtt) => {
-                if let Some(state) = self.state.peers_mut().get_mut(&peer) {
-                    state.rtt = Some(rtt);
-                }
-            }
-            Err(ping::Failure::Timeout) if before.unwrap_or_default() == seen => {
-                tracing::debug!(%peer, "the peer answers no more");
-                self.swarm.close_connection(connection);
-            }
-            Err(error) => tracing::trace!(%peer, %error, "ping failed"),
+    /// Ends a connection whose peer hangs. It counts as gone from now on:
+    /// ending it in order may take until the transport gives up too.
+    fn give_up(&mut self, peer: PeerId, id: ConnectionId) {
+        self.streams.remove_line(peer, id);
+        self.forget(peer, id, DisconnectReason::Vanished);
+        self.swarm.close_connection(id);
+    }
+
+    fn forget(&mut self, peer: PeerId, id: ConnectionId, reason: DisconnectReason) {
+        tracing::debug!(%peer, %reason, "connection ended");
+        if self.state.remove_connection(&peer, id) {
+            self.tell(NodeEvent::Disconnected { peer, reason });
         }
+    }
+
+    fn watch(&self, peer: PeerId, id: ConnectionId) {
+        let (streams, state) = (self.streams.clone(), Arc::clone(&self.state));
+        let watch = Watch { peer, id, streams, state, commands: self.commands.clone() };
+        tokio::spawn(watch.run());
     }
 }
 

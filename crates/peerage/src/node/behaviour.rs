@@ -1,11 +1,10 @@
 //! The swarm of a node: which of libp2p's behaviours it runs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::identify;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
-use libp2p::{identify, ping};
 
 use super::streams::{self, Streams};
 use super::{NodeConfig, NodeLimits, SpawnError};
@@ -13,12 +12,6 @@ use crate::routing::{PathTable, TransportConfig, build};
 
 /// The version of identify's family of protocols, the same everywhere.
 const IDENTIFY_FAMILY: &str = "ipfs/0.1.0";
-
-/// How often a peer is pinged, and how long it may take to answer. A peer
-/// that hangs while its system still acknowledges is noticed by this, within
-/// 5 s; one that vanished, by the transport.
-const PING_INTERVAL: Duration = Duration::from_secs(2);
-const PING_TIMEOUT: Duration = Duration::from_millis(2_800);
 
 /// How many streams of one connection may be agreeing on their protocol.
 const MAX_NEGOTIATING_STREAMS: usize = 64;
@@ -28,7 +21,6 @@ pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(super) streams: streams::Behaviour,
     pub(super) identify: identify::Behaviour,
-    ping: ping::Behaviour,
 }
 
 /// Builds the swarm on all transports.
@@ -55,12 +47,10 @@ fn behaviour(config: &NodeConfig, streams: Streams) -> Behaviour {
         .with_agent_version(config.agent.clone())
         .with_push_listen_addr_updates(true)
         .with_cache_size(0);
-    let ping = ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT);
     Behaviour {
         limits: connection_limits::Behaviour::new(limits(&config.limits)),
         streams: streams::Behaviour::new(streams),
         identify: identify::Behaviour::new(identify),
-        ping: ping::Behaviour::new(ping),
     }
 }
 

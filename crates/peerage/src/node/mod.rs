@@ -196,8 +196,8 @@ impl Node {
     /// When the peer cannot be connected, does not speak ping, or does not
     /// answer within 10 s.
     pub async fn ping(&self, peer: PeerId) -> Result<Duration, PingError> {
-        let stream = self.open_stream(peer, ping::PROTOCOL).await?;
-        tokio::time::timeout(ping::TIMEOUT, ping::round_trip(stream))
+        let mut stream = self.open_stream(peer, ping::PROTOCOL).await?;
+        tokio::time::timeout(ping::TIMEOUT, ping::round_trip(&mut stream))
             .await
             .unwrap_or(Err(PingError::TimedOut(ping::TIMEOUT)))
     }

@@ -1,34 +1,112 @@
-//! Ping: measures one round trip on a stream of its own.
+//! Ping: answers it, measures round trips, and notices peers that hang.
 //!
 //! Follows <https://github.com/libp2p/specs/blob/master/ping/ping.md>: 32
-//! random bytes go there and come back.
+//! random bytes go there and come back, any number of times on one stream.
+//! `libp2p-ping` keeps the first missing answer to itself, which doubles the
+//! time until a dead peer is noticed; so this is our own.
 
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use libp2p::StreamProtocol;
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
+use libp2p::swarm::ConnectionId;
+use libp2p::{PeerId, StreamProtocol};
+use tokio::sync::mpsc::WeakSender;
 
+use super::actor::Command;
 use super::error::PingError;
+use super::state::State;
+use super::stream::Stream;
+use super::streams::{IncomingStreams, Streams};
 
 pub(super) const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/ping/1.0.0");
 
-/// How long one answer is waited for.
+/// How long an answer is waited for by one who asked for a round trip.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) async fn round_trip<S>(mut stream: S) -> Result<Duration, PingError>
+/// How often each connection is pinged.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long the answer may take on a connection on which nothing else gets
+/// through. A peer that hangs is noticed within 5 s by this; one that
+/// vanished, by the transport.
+const PATIENCE: Duration = Duration::from_millis(2_800);
+
+/// Sends 32 bytes, and measures until they are back.
+pub(super) async fn round_trip<S>(stream: &mut S) -> Result<Duration, PingError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut sent = [0u8; 32];
-    getrandom::fill(&mut sent).map_err(std::io::Error::other)?;
+    getrandom::fill(&mut sent).map_err(io::Error::other)?;
     let begin = Instant::now();
     stream.write_all(&sent).await?;
     stream.flush().await?;
     let mut received = [0u8; 32];
     stream.read_exact(&mut received).await?;
-    let took = begin.elapsed();
-    stream.close().await?;
-    if received == sent { Ok(took) } else { Err(PingError::WrongAnswer) }
+    if received == sent { Ok(begin.elapsed()) } else { Err(PingError::WrongAnswer) }
+}
+
+/// Answers all who ping, until the node ends.
+pub(super) async fn answer_all(mut incoming: IncomingStreams) {
+    while let Some((_, stream)) = incoming.next().await {
+        tokio::spawn(async move {
+            let mut stream = stream.without_notice();
+            // The other end decides how often, and ends it.
+            let _ = answer(&mut stream).await;
+            let _ = stream.close().await;
+        });
+    }
+}
+
+async fn answer(stream: &mut Stream) -> io::Result<()> {
+    let mut bytes = [0u8; 32];
+    loop {
+        stream.read_exact(&mut bytes).await?;
+        stream.write_all(&bytes).await?;
+        stream.flush().await?;
+    }
+}
+
+/// One connection that is being watched.
+pub(super) struct Watch {
+    pub(super) peer: PeerId,
+    pub(super) id: ConnectionId,
+    pub(super) streams: Streams,
+    pub(super) state: Arc<State>,
+    pub(super) commands: WeakSender<Command>,
+}
+
+impl Watch {
+    /// Pings the connection until it ends; reports it when the peer hangs.
+    /// A peer that does not speak ping is left alone.
+    pub(super) async fn run(self) {
+        let Ok(stream) = self.streams.open_on(self.peer, self.id, PROTOCOL).await else { return };
+        let mut stream = stream.without_notice();
+        loop {
+            let before = self.activity();
+            match tokio::time::timeout(PATIENCE, round_trip(&mut stream)).await {
+                Ok(Ok(rtt)) => self.state.set_rtt(&self.peer, rtt),
+                Ok(Err(_)) => return,
+                Err(_) if self.activity() == before => break,
+                // Alive, but too busy: the late answer must not be taken for
+                // that of the next question, so the next has a new stream.
+                Err(_) => match self.streams.open_on(self.peer, self.id, PROTOCOL).await {
+                    Ok(new) => stream = new.without_notice(),
+                    Err(_) => return,
+                },
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+        if let Some(commands) = self.commands.upgrade() {
+            let _ = commands.send(Command::Hangs { peer: self.peer, id: self.id }).await;
+        }
+    }
+
+    fn activity(&self) -> Option<u64> {
+        self.streams.activity(&self.peer, self.id)
+    }
 }
 
 #[cfg(test)]
@@ -39,8 +117,8 @@ mod tests {
     #[tokio::test]
     async fn other_bytes_are_no_answer() {
         let (near, far) = tokio::io::duplex(64);
-        let mut far = far.compat();
-        let (result, ()) = futures::join!(round_trip(near.compat()), async {
+        let (mut near, mut far) = (near.compat(), far.compat());
+        let (result, ()) = futures::join!(round_trip(&mut near), async {
             far.write_all(&[0; 32]).await.unwrap();
             far.read_exact(&mut [0; 32]).await.unwrap();
         });

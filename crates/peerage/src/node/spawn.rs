@@ -1,18 +1,21 @@
 //! Starts a node, until it listens.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use peerage_core::limits::MAX_AGENT_BYTES;
 use tokio::sync::{broadcast, mpsc};
 
 use super::actor::Actor;
 use super::behaviour;
+use super::ping;
 use super::state::State;
 use super::streams::Streams;
 use super::{Handle, Node, NodeConfig, SpawnError};
@@ -34,6 +37,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     let swarm = behaviour::swarm(&config, streams.clone(), &paths)?;
     let (events, _) = broadcast::channel(EVENTS);
     let state = Arc::new(State::default());
+    let (commands, received) = mpsc::channel(COMMANDS);
     let mut actor = Actor {
         swarm,
         state: Arc::clone(&state),
@@ -41,14 +45,16 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
         paths,
         events: events.clone(),
         attempts: HashMap::new(),
-        activity: HashMap::new(),
+        commands: commands.downgrade(),
     };
     tokio::time::timeout(LISTEN_TIMEOUT, listen(&mut actor, &config))
         .await
         .unwrap_or(Err(SpawnError::ListenTimeout(LISTEN_TIMEOUT)))?;
-    let (commands, received) = mpsc::channel(COMMANDS);
     let peer = config.keypair.public().to_peer_id();
     tokio::spawn(actor.run(received));
+    if let Ok(pings) = streams.accept(&[ping::PROTOCOL]) {
+        tokio::spawn(ping::answer_all(pings));
+    }
     Ok(Node(Arc::new(Handle { peer, commands, events, state, streams })))
 }
 
@@ -67,6 +73,7 @@ fn check(config: &NodeConfig) -> Result<(), SpawnError> {
 async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError> {
     let mut waiting: HashMap<ListenerId, &Multiaddr> = HashMap::new();
     for address in &config.listen {
+        ensure_free(address)?;
         let listener = actor
             .swarm
             .listen_on(address.clone())
@@ -94,6 +101,24 @@ async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError
         actor.on_event(event);
     }
     Ok(())
+}
+
+/// Finds out whether another process listens on a TCP port. `libp2p-tcp`
+/// would share it with us in silence, and each would get a part of the
+/// connections.
+fn ensure_free(address: &Multiaddr) -> Result<(), SpawnError> {
+    let mut parts = address.iter();
+    let ip: IpAddr = match parts.next() {
+        Some(Protocol::Ip4(ip)) => ip.into(),
+        Some(Protocol::Ip6(ip)) => ip.into(),
+        _ => return Ok(()),
+    };
+    match parts.next() {
+        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port))
+            .map(drop)
+            .map_err(|error| failure(address, &error.to_string())),
+        _ => Ok(()),
+    }
 }
 
 fn failure(address: &Multiaddr, reason: &str) -> SpawnError {

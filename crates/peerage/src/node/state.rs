@@ -83,6 +83,12 @@ impl State {
         last
     }
 
+    pub(super) fn set_rtt(&self, peer: &PeerId, rtt: Duration) {
+        if let Some(state) = self.peers_mut().get_mut(peer) {
+            state.rtt = Some(rtt);
+        }
+    }
+
     pub(super) fn infos(&self) -> Vec<PeerInfo> {
         self.peers().iter().map(|(peer, state)| state.info(*peer)).collect()
     }

@@ -41,6 +41,14 @@ impl Stream {
     pub fn ignore_for_keep_alive(&mut self) {
         self.inner.ignore_for_keep_alive();
     }
+
+    /// The stream as one that neither keeps its connection alive nor counts
+    /// as a sign of life.
+    pub(super) fn without_notice(mut self) -> Self {
+        self.inner.ignore_for_keep_alive();
+        self.activity = Activity::default();
+        self
+    }
 }
 
 impl AsyncRead for Stream {

@@ -20,6 +20,7 @@ use libp2p::{PeerId, StreamProtocol};
 use tokio::sync::mpsc;
 
 use super::error::OpenStreamError;
+use super::ping;
 use super::stream::{Activity, Slot, Stream};
 use super::streams::{OpenRequest, Streams};
 
@@ -32,8 +33,14 @@ pub(super) struct Handler {
     wanted: mpsc::Receiver<OpenRequest>,
     incoming: Arc<AtomicUsize>,
     outgoing: Arc<AtomicUsize>,
+    /// Pings, both ways; they are counted apart, so that a connection at its
+    /// limit is still known to be alive.
+    pings: Arc<AtomicUsize>,
     activity: Activity,
 }
+
+/// How many streams of ping a connection carries at once, both ways.
+const MAX_PING_STREAMS: usize = 16;
 
 impl Handler {
     pub(super) fn new(
@@ -42,8 +49,8 @@ impl Handler {
         wanted: mpsc::Receiver<OpenRequest>,
         activity: Activity,
     ) -> Self {
-        let (incoming, outgoing) = Default::default();
-        Self { peer, streams, wanted, incoming, outgoing, activity }
+        let (incoming, outgoing, pings) = Default::default();
+        Self { peer, streams, wanted, incoming, outgoing, pings, activity }
     }
 
     fn limit(&self) -> usize {
@@ -52,13 +59,26 @@ impl Handler {
 
     /// Takes a stream of the remote, or resets it by dropping it.
     fn on_inbound(&self, stream: libp2p::Stream, protocol: StreamProtocol) {
-        let here = Slot::take(&self.incoming, self.limit());
-        match (here, self.streams.incoming_slot()) {
-            (Some(here), Some(anywhere)) => {
-                let (activity, slots) = (self.activity.clone(), vec![here, anywhere]);
-                self.streams.deliver(self.peer, Stream::new(stream, protocol, activity, slots));
-            }
-            _ => tracing::debug!(peer = %self.peer, %protocol, "refusing one stream too many"),
+        let Some(slots) = self.incoming_slots(&protocol) else {
+            tracing::debug!(peer = %self.peer, %protocol, "refusing one stream too many");
+            return;
+        };
+        let stream = Stream::new(stream, protocol, self.activity.clone(), slots);
+        self.streams.deliver(self.peer, stream);
+    }
+
+    fn incoming_slots(&self, protocol: &StreamProtocol) -> Option<Vec<Slot>> {
+        if *protocol == ping::PROTOCOL {
+            return Some(vec![Slot::take(&self.pings, MAX_PING_STREAMS)?]);
+        }
+        let here = Slot::take(&self.incoming, self.limit())?;
+        Some(vec![here, self.streams.incoming_slot()?])
+    }
+
+    fn outgoing_slot(&self, protocols: &[StreamProtocol]) -> Option<Slot> {
+        match protocols {
+            [only] if *only == ping::PROTOCOL => Slot::take(&self.pings, MAX_PING_STREAMS),
+            _ => Slot::take(&self.outgoing, self.limit()),
         }
     }
 }
@@ -115,7 +135,7 @@ impl ConnectionHandler for Handler {
             if reply.is_canceled() {
                 continue;
             }
-            let Some(slot) = Slot::take(&self.outgoing, self.limit()) else {
+            let Some(slot) = self.outgoing_slot(&protocols) else {
                 let _ = reply.send(Err(OpenStreamError::TooManyStreams));
                 continue;
             };

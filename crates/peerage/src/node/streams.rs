@@ -117,20 +117,24 @@ impl Streams {
         peer: PeerId,
         protocols: Arc<[StreamProtocol]>,
     ) -> Result<Stream, OpenStreamError> {
-        let requests = self.registry().best_line(&peer).ok_or(OpenStreamError::ConnectionLost)?;
-        let (reply, answer) = oneshot::channel();
-        requests
-            .send(OpenRequest { protocols, reply })
-            .await
-            .map_err(|_| OpenStreamError::ConnectionLost)?;
-        answer.await.map_err(|_| OpenStreamError::ConnectionLost)?
+        let requests = self.registry().best_line(&peer);
+        request(requests, protocols).await
+    }
+
+    /// Opens a stream on one connection.
+    pub(super) async fn open_on(
+        &self,
+        peer: PeerId,
+        id: ConnectionId,
+        protocol: StreamProtocol,
+    ) -> Result<Stream, OpenStreamError> {
+        let requests = self.registry().line(&peer, id).map(|line| line.requests.clone());
+        request(requests, [protocol].into()).await
     }
 
     /// A number that changes while streams of a connection get through.
     pub(super) fn activity(&self, peer: &PeerId, id: ConnectionId) -> Option<u64> {
-        let registry = self.registry();
-        let line = registry.lines.get(peer)?.iter().find(|line| line.id == id)?;
-        Some(line.activity.mark())
+        self.registry().line(peer, id).map(|line| line.activity.mark())
     }
 
     /// Puts the connection first that new streams take.
@@ -147,7 +151,7 @@ impl Streams {
         Handler::new(peer, self.clone(), wanted, activity)
     }
 
-    fn remove_line(&self, peer: PeerId, id: ConnectionId) {
+    pub(super) fn remove_line(&self, peer: PeerId, id: ConnectionId) {
         let mut registry = self.registry();
         if let Some(lines) = registry.lines.get_mut(&peer) {
             lines.retain(|line| line.id != id);
@@ -158,7 +162,24 @@ impl Streams {
     }
 }
 
+async fn request(
+    requests: Option<mpsc::Sender<OpenRequest>>,
+    protocols: Arc<[StreamProtocol]>,
+) -> Result<Stream, OpenStreamError> {
+    let requests = requests.ok_or(OpenStreamError::ConnectionLost)?;
+    let (reply, answer) = oneshot::channel();
+    requests
+        .send(OpenRequest { protocols, reply })
+        .await
+        .map_err(|_| OpenStreamError::ConnectionLost)?;
+    answer.await.map_err(|_| OpenStreamError::ConnectionLost)?
+}
+
 impl Registry {
+    fn line(&self, peer: &PeerId, id: ConnectionId) -> Option<&Line> {
+        self.lines.get(peer)?.iter().find(|line| line.id == id)
+    }
+
     /// The cheapest transport, and among equals the newest connection: the
     /// one that is most surely alive.
     fn best_line(&self, peer: &PeerId) -> Option<mpsc::Sender<OpenRequest>> {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod gateway;
+mod interop_js;
+mod node;
 mod support;
 
 #[cfg(target_os = "linux")]

@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod avahi;
+pub(crate) mod js;
 #[cfg(target_os = "linux")]
 pub(crate) mod lan;
 
