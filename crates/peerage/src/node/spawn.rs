@@ -5,7 +5,7 @@ use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
@@ -19,7 +19,7 @@ use super::ping;
 use super::state::State;
 use super::streams::Streams;
 use super::{Handle, Node, NodeConfig, SpawnError};
-use crate::routing::PathTable;
+use crate::routing::{PathTable, tls};
 
 /// How many commands wait for the task; more make their senders wait.
 const COMMANDS: usize = 64;
@@ -32,6 +32,7 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     check(&config)?;
+    tls::warm_up();
     let streams = Streams::new(config.limits);
     let paths = Arc::new(PathTable::default());
     let swarm = behaviour::swarm(&config, streams.clone(), &paths)?;
@@ -98,6 +99,11 @@ async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError
             }
             _ => {}
         }
+        actor.on_event(event);
+    }
+    // A listener on all interfaces reports them one by one; those that are
+    // known by now belong to the addresses that the caller will ask for.
+    while let Some(event) = actor.swarm.select_next_some().now_or_never() {
         actor.on_event(event);
     }
     Ok(())

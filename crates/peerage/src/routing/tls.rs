@@ -12,7 +12,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use futures::{AsyncRead, AsyncWrite};
 use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
@@ -150,6 +150,24 @@ pub fn has_aes_instructions() -> bool {
         && std::arch::is_aarch64_feature_detected!("pmull");
     #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
     return false;
+}
+
+/// Seeds the TLS library's random numbers, on a thread of its own, once in a
+/// process.
+///
+/// aws-lc measures the jitter of the processor for its first seed, which
+/// takes some 50 ms of CPU time. Without this the first handshake would wait
+/// for it; with it, only one that begins within that time does.
+pub(crate) fn warm_up() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let seed = || {
+            let _ = default_provider().secure_random.fill(&mut [0; 1]);
+        };
+        if let Err(error) = std::thread::Builder::new().name("tls-seed".into()).spawn(seed) {
+            tracing::debug!(%error, "the first handshake will take longer");
+        }
+    });
 }
 
 fn provider() -> CryptoProvider {

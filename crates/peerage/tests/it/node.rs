@@ -11,6 +11,9 @@ use peerage::routing::{Multiplexer, Path, Security, TransportKind};
 use peerage::{Multiaddr, PeerId, Protocol, StreamProtocol, presets};
 use tokio::sync::broadcast::Receiver;
 
+#[cfg(target_os = "linux")]
+use crate::support::lan::Lan;
+
 const ECHO: StreamProtocol = StreamProtocol::new("/peerage/echo/1");
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -411,5 +414,38 @@ async fn a_peer_that_falls_silent_is_noticed_within_five_seconds() {
         futures::join!(gone(&mut here, server.peer_id()), gone(&mut there, client.peer_id()));
     for (_, took) in [one, other] {
         assert!(took < Duration::from_millis(5_500), "{took:?}");
+    }
+}
+
+/// Two hosts on a network of their own; the cable of one is pulled.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_whose_cable_is_pulled_is_noticed_within_five_seconds() {
+    for kind in [TransportKind::Tcp, TransportKind::Quic, TransportKind::WebSocket] {
+        let Some(lan) = Lan::new("a pulled cable", 2) else { return };
+        let mut config = presets::local();
+        config.listen_if_possible.clear();
+        config.listen.retain(|address| TransportKind::of(address) == kind);
+        let ip = Protocol::Ip4(lan.hosts[0].ipv4());
+        let server = lan.hosts[0].run(Node::spawn(config)).await.unwrap();
+        let address =
+            server.listen_addresses().into_iter().find(|a| a.iter().next() == Some(ip.clone()));
+        let address = address.expect("the node knows its address on the network");
+        let (client, peer) =
+            (lan.hosts[1].run(Node::spawn(settings(None))).await.unwrap(), server.peer_id());
+        let dialling = client.clone();
+        let connection = lan.hosts[1]
+            .run(async move { dialling.connect(peer, &[address]).await })
+            .await
+            .unwrap();
+        assert_eq!(connection.path.transport, kind);
+        client.ping(peer).await.unwrap();
+        let (mut here, mut there) = (client.events(), server.events());
+        lan.hosts[0].set_up(false);
+        let (one, other) =
+            futures::join!(gone(&mut here, peer), gone(&mut there, client.peer_id()));
+        for (reason, took) in [one, other] {
+            assert!(took < Duration::from_millis(5_500), "{kind}: {reason} after {took:?}");
+        }
     }
 }
