@@ -22,7 +22,8 @@ fn block(data: &[u8]) -> Block {
 
 /// A block of a given size that differs from others with another seed.
 fn sized(seed: u64, size: usize) -> Block {
-    let data: Vec<u8> = (0..size as u64).map(|n| (n * 31 + seed * 7 + n / 251) as u8).collect();
+    let data: Vec<u8> =
+        (0..size as u64).map(|n| (n * 31 + seed * 7 + n / 251).to_le_bytes()[0]).collect();
     block(&[&seed.to_le_bytes(), data.as_slice()].concat())
 }
 
@@ -119,7 +120,8 @@ fn a_tree_may_be_one_file() {
 
 #[test]
 fn notices_a_changed_a_shortened_and_a_missing_file() {
-    let changes: [(&str, fn(&Path)); 5] = [
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 5] = [
         ("touched", age),
         ("appended", |path| {
             File::options().append(true).open(path).unwrap().write_all(b"more").unwrap();
