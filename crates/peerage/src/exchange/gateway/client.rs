@@ -24,9 +24,9 @@ use tokio::task::AbortHandle;
 
 use super::{GatewayError, io::StreamIo};
 
-/// How much is read from a stream at once, in bytes. A body's pieces are
-/// slices of what was read, so larger means fewer pieces, up to what the
-/// stream has ready.
+/// The most that is read from a stream at once, in bytes; less where less comes.
+/// A body's pieces are slices of what was read, so a piece that is kept holds
+/// on to as much memory.
 const READ_BUFFER: usize = 256 * 1024;
 
 /// What our side calls itself in requests. The specification wants a host; a
@@ -57,7 +57,7 @@ impl GatewayClient {
         let (requests, connection) = http1::Builder::new()
             .max_headers(MAX_GATEWAY_HEADERS)
             .max_header_size(MAX_GATEWAY_HEADER_BYTES)
-            .read_buf_exact_size(Some(READ_BUFFER))
+            .max_buf_size(READ_BUFFER)
             .handshake(TokioIo::new(StreamIo::new(stream)))
             .await
             .map_err(GatewayError::Lost)?;
