@@ -139,10 +139,10 @@ impl Actor {
             while let Some(address) = self.attempts.get_mut(&peer).and_then(|a| a.next(now)) {
                 self.dial(peer, address);
             }
-            if self.attempts.get(&peer).is_some_and(Attempt::is_over) {
-                if let Some(attempt) = self.attempts.remove(&peer) {
-                    attempt.fail();
-                }
+            if self.attempts.get(&peer).is_some_and(Attempt::is_over)
+                && let Some(attempt) = self.attempts.remove(&peer)
+            {
+                attempt.fail();
             }
         }
     }

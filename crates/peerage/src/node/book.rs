@@ -48,10 +48,10 @@ impl AddressBook {
     fn make_room(&mut self, peer: PeerId) {
         self.order.retain(|known| *known != peer);
         self.order.push_back(peer);
-        if self.order.len() > MAX_KNOWN_PEERS {
-            if let Some(oldest) = self.order.pop_front() {
-                self.addresses.remove(&oldest);
-            }
+        if self.order.len() > MAX_KNOWN_PEERS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.addresses.remove(&oldest);
         }
     }
 }
