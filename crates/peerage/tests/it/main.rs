@@ -5,6 +5,8 @@
 mod gateway;
 mod interop_js;
 mod node;
+mod bitswap;
+mod kubo;
 mod support;
 
 #[cfg(target_os = "linux")]

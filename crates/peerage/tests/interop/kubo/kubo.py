@@ -63,7 +63,7 @@ class Kubo:
         return ctypes.string_at(pointer).decode() if pointer else None
 
     def identity(self):
-        addresses = self.text(self.library.GetNodeMultiAddrs(self.repo))
+        addresses = json.loads(self.text(self.library.GetNodeMultiAddrs(self.repo)))
         return {"id": self.text(self.library.GetNodeID(self.repo)), "addresses": addresses}
 
     def connect(self, address):

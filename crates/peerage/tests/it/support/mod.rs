@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod avahi;
 pub(crate) mod js;
+pub(crate) mod blocks;
+pub(crate) mod kubo;
 #[cfg(target_os = "linux")]
 pub(crate) mod lan;
 
