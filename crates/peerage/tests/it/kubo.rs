@@ -9,6 +9,7 @@ use peerage_core::data::{Cid, Profile};
 use crate::support::{
     blocks::{Files, Shelf, assert_same, fetch, noise, read, sample, write},
     kubo::Kubo,
+    tcp_address,
 };
 
 async fn host() -> (Node, Arc<Shelf>, Bitswap) {
@@ -16,12 +17,6 @@ async fn host() -> (Node, Arc<Shelf>, Bitswap) {
     let shelf = Arc::new(Shelf::default());
     let bitswap = Bitswap::start(&node, Some(shelf.clone())).unwrap();
     (node, shelf, bitswap)
-}
-
-fn tcp(node: &Node) -> peerage::Multiaddr {
-    let addresses = node.listen_addresses();
-    let is_tcp = |address: &&peerage::Multiaddr| address.protocol_stack().eq(["ip4", "tcp"]);
-    addresses.iter().find(is_tcp).expect("the node listens on TCP").clone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,7 +27,7 @@ async fn kubo_gets_a_file_and_a_large_folder_of_ours() {
     let folder = sample(5500);
     let file_root = shelf.add_file(&file, &Profile::default()).cid;
     let folder_root = shelf.add_folder(&folder, &Profile::default()).cid;
-    kubo.connect(node.peer_id(), &tcp(&node)).await;
+    kubo.connect(&tcp_address(&node)).await;
     let got = kubo.get(&file_root.to_string()).await;
     assert_same(&read(&got), &Files::from([(String::new(), file)]));
     let got = kubo.get(&folder_root.to_string()).await;

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod gateway;
-mod interop_js;
-mod node;
 mod bitswap;
+mod gateway;
+mod helia;
+mod interop_js;
 mod kubo;
+mod node;
 mod support;
 
 #[cfg(target_os = "linux")]

@@ -1,7 +1,7 @@
 //! Files and folders as blocks, in memory: made, fetched and read back.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     path::Path,
     sync::{Mutex, MutexGuard},
 };
@@ -153,16 +153,15 @@ pub(crate) async fn fetch(session: &Session, root: Cid) -> Shelf {
     const AT_ONCE: usize = 1000;
     let shelf = Shelf::default();
     let mut queue = VecDeque::from([root]);
+    let mut seen = HashSet::from([root]);
     loop {
         let count = queue.len().min(AT_ONCE.saturating_sub(session.wants()));
         let wanted: Vec<Cid> = queue.drain(..count).collect();
         session.want(&wanted).unwrap();
         match soon("the next block", session.next()).await {
             Some(Event::Block { block, .. }) => {
-                let known = shelf.blocks();
                 let links = links(block.cid(), block.data());
-                queue.extend(links.into_iter().filter(|cid| !known.contains_key(cid)));
-                drop(known);
+                queue.extend(links.into_iter().filter(|cid| seen.insert(*cid)));
                 shelf.put(block);
             }
             Some(other) => panic!("{other:?}"),
@@ -184,7 +183,8 @@ pub(crate) fn noise(seed: u64, length: usize) -> Bytes {
     words.take(length).collect()
 }
 
-/// A folder with a folder, of so many small files, and files of sizes at edges.
+/// A folder of so many small files, and one of files of sizes at edges. The
+/// small ones repeat, since Kubo fetches one after another.
 pub(crate) fn sample(small: usize) -> Files {
     const CHUNK: usize = 1024 * 1024;
     let mut files = Files::new();
@@ -193,7 +193,8 @@ pub(crate) fn sample(small: usize) -> Files {
     }
     for number in 0..small {
         let name = format!("many/picture of the summer, number {number:05}.txt");
-        files.insert(name, noise(number as u64 + 100, 20 + number % 50));
+        let kind = number % 97;
+        files.insert(name, noise(kind as u64 + 100, 20 + kind));
     }
     files
 }

@@ -64,8 +64,7 @@ impl Kubo {
     }
 
     /// Lets it connect to a peer.
-    pub(crate) async fn connect(&mut self, peer: PeerId, address: &Multiaddr) {
-        let address = format!("{address}/p2p/{peer}");
+    pub(crate) async fn connect(&mut self, address: &Multiaddr) {
         let answer = self.ask(json!(["connect", address])).await;
         assert_eq!(answer["code"], 0, "Kubo could not connect to {address}");
     }

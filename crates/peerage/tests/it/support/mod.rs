@@ -2,8 +2,8 @@
 
 #[cfg(target_os = "linux")]
 pub(crate) mod avahi;
-pub(crate) mod js;
 pub(crate) mod blocks;
+pub(crate) mod js;
 pub(crate) mod kubo;
 #[cfg(target_os = "linux")]
 pub(crate) mod lan;
@@ -24,6 +24,13 @@ pub(crate) fn skip(what: &str, why: &str) {
     let required = std::env::var_os("PEERAGE_REQUIRE_ALL").is_some_and(|value| value == "1");
     assert!(!required, "PEERAGE_REQUIRE_ALL=1, but {what} cannot run: {why}");
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}: {why}");
+}
+
+/// A node's address on TCP, with its peer at the end.
+pub(crate) fn tcp_address(node: &peerage::node::Node) -> peerage::Multiaddr {
+    let addresses = node.listen_addresses();
+    let tcp = addresses.iter().find(|address| address.protocol_stack().eq(["ip4", "tcp"]));
+    tcp.expect("the node listens on TCP").clone().with(peerage::Protocol::P2p(node.peer_id()))
 }
 
 /// Waits for what must come.
