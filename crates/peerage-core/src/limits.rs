@@ -356,7 +356,7 @@ pub const MAX_CONNECT_ATTEMPTS: usize = 64;
 /// How many callers wait for the same peer to be connected.
 pub const MAX_CONNECT_WAITERS: usize = 256;
 
-/// How much the receive windows of one connection may grow, all together,
+/// How much the receive windows of one QUIC connection may grow, all together,
 /// beyond the 256 KiB that every stream has: 8 MiB carry 640 Mbit/s over a
 /// round trip of 100 ms, and four providers at once stay within 32 MiB.
 pub const MAX_WINDOW_GROWTH: usize = 8 * 1024 * 1024;

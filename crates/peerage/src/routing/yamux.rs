@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
-use peerage_core::limits::{MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
+use peerage_core::limits::MAX_STREAMS_PER_CONNECTION;
 use yamux::{Connection, ConnectionError, DEFAULT_CREDIT, Mode};
 
 /// The name by which multistream-select agrees on this protocol.
@@ -38,12 +38,20 @@ const MAX_STREAMS: usize = 4 * MAX_STREAMS_PER_CONNECTION;
 /// reset.
 const MAX_WAITING_STREAMS: usize = MAX_STREAMS_PER_CONNECTION;
 
+/// How much the receive windows of a connection may grow, all together. Crate
+/// `yamux` ends a connection over a frame of more than 1 MiB, and js-yamux
+/// sends as much in one frame as the window allows; so no window may be larger.
+const WINDOW_GROWTH: usize = MAX_FRAME_BYTES - FRAME_BYTES;
+
+/// The largest frame that crate `yamux` takes.
+const MAX_FRAME_BYTES: usize = 1024 * 1024;
+
 fn config() -> yamux::Config {
     let mut config = yamux::Config::default();
     config
         .set_split_send_size(FRAME_BYTES)
         .set_max_num_streams(MAX_STREAMS)
-        .set_max_connection_receive_window(Some(MAX_STREAMS * FRAME_BYTES + MAX_WINDOW_GROWTH));
+        .set_max_connection_receive_window(Some(MAX_STREAMS * FRAME_BYTES + WINDOW_GROWTH));
     config
 }
 

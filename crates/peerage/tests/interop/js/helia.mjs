@@ -78,15 +78,16 @@ async function get (cid, folder) {
   await mkdir(folder, { recursive: true })
   const pending = []
   for await (const entry of files.ls(cid)) {
-    const path = join(folder, entry.name)
-    if (entry.type === 'directory') {
-      await get(entry.cid, path)
-    } else {
-      pending.push(save(entry.cid, path))
-    }
+    // The packages' CIDs are of several versions, which do not take each other.
+    pending.push(getEntry(CID.parse(entry.cid.toString()), join(folder, entry.name)))
     if (pending.length === AT_ONCE) await Promise.all(pending.splice(0))
   }
   await Promise.all(pending)
+}
+
+async function getEntry (cid, path) {
+  const { type } = await files.stat(cid)
+  return type === 'directory' ? get(cid, path) : save(cid, path)
 }
 
 const commands = {
