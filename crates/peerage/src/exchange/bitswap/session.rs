@@ -130,10 +130,10 @@ impl Session {
 
     /// A peer that the session has lost by itself need not be listened to.
     fn told(&self, event: Event) -> Event {
-        if let Event::PeerLost { peer, .. } = &event {
-            if !self.peers().contains(peer) {
-                self.client().leave(peer, &self.shared);
-            }
+        if let Event::PeerLost { peer, .. } = &event
+            && !self.peers().contains(peer)
+        {
+            self.client().leave(peer, &self.shared);
         }
         event
     }

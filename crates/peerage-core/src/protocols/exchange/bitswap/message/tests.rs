@@ -91,12 +91,8 @@ fn the_number_of_entries_is_limited_from_both_sides() {
 fn the_size_is_limited_from_both_sides() {
     let sized = |bytes: usize| {
         let data = Bytes::from(vec![0; bytes - 11]);
-        let bytes = Message {
-            blocks: vec![Payload { prefix: Prefix::of(&hello()), data }],
-            ..Message::default()
-        }
-        .encode(Version::V1_2);
-        bytes
+        let blocks = vec![Payload { prefix: Prefix::of(&hello()), data }];
+        Message { blocks, ..Message::default() }.encode(Version::V1_2)
     };
     let spare = sized(MAX_BITSWAP_MESSAGE_BYTES).len() - MAX_BITSWAP_MESSAGE_BYTES;
     let at_limit = sized(MAX_BITSWAP_MESSAGE_BYTES - spare);
