@@ -26,7 +26,7 @@ pub(super) enum Answer {
     /// A text or nothing at all.
     Text(Option<Bytes>),
     /// One block.
-    Block(Option<Bytes>, Account),
+    Block(Option<Bytes>, Box<Account>),
     /// A CAR.
     Car(Box<CarBody>),
 }
@@ -43,19 +43,19 @@ pub(super) struct CarBody {
 
 enum State {
     /// Waiting to be asked.
-    Resting(CarReader),
+    Resting(Box<CarReader>),
     /// Another thread reads.
     Reading(JoinHandle<Step>, Option<OwnedSemaphorePermit>),
     Ended,
 }
 
 /// What a reading thread gives back.
-type Step = (CarReader, Result<Option<Frame>, ReadError>);
+type Step = (Box<CarReader>, Result<Option<Frame>, ReadError>);
 
 impl CarBody {
     pub(super) fn new(
         first: Frame,
-        reader: CarReader,
+        reader: Box<CarReader>,
         read_ahead: Arc<Semaphore>,
         account: Account,
     ) -> Self {

@@ -27,7 +27,7 @@ pub(super) enum ReadError {
     #[error("{cid} is not here")]
     Missing { cid: Cid },
     #[error("{cid} cannot be read: {source}")]
-    Source { cid: Cid, source: SourceError },
+    Source { cid: Cid, source: Box<SourceError> },
     #[error(transparent)]
     Walk(#[from] WalkError),
     #[error("this peer is shutting down")]
@@ -72,7 +72,7 @@ pub(super) fn read_block(source: &dyn BlockSource, cid: &Cid) -> Result<Bytes, R
     match source.get(cid) {
         Ok(Some(block)) => Ok(block),
         Ok(None) => Err(ReadError::Missing { cid: *cid }),
-        Err(source) => Err(ReadError::Source { cid: *cid, source }),
+        Err(source) => Err(ReadError::Source { cid: *cid, source: source.into() }),
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) fn size_of_block(source: &dyn BlockSource, cid: &Cid) -> Result<u64, 
     match source.size(cid) {
         Ok(Some(size)) => Ok(size),
         Ok(None) => Err(ReadError::Missing { cid: *cid }),
-        Err(source) => Err(ReadError::Source { cid: *cid, source }),
+        Err(source) => Err(ReadError::Source { cid: *cid, source: source.into() }),
     }
 }
 
@@ -104,7 +104,7 @@ impl CarReader {
 
     /// Reads the next piece of the CAR; `None` at its end. What was read before
     /// an error is not given: the answer ends there.
-    pub(super) fn step(mut self) -> (Self, Result<Option<Frame>, ReadError>) {
+    pub(super) fn step(mut self: Box<Self>) -> (Box<Self>, Result<Option<Frame>, ReadError>) {
         let piece = self.read_piece();
         (self, piece)
     }
