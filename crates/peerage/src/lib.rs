@@ -7,6 +7,7 @@ pub mod import;
 pub mod node;
 pub mod presets;
 pub mod routing;
+pub mod session;
 pub mod store;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};

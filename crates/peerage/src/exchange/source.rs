@@ -9,6 +9,8 @@ use std::{
 use bytes::Bytes;
 use peerage_core::data::Cid;
 
+use crate::store::{Store, StoreError};
+
 /// Something that holds blocks. Its methods may wait for a disk: they are
 /// called on threads that may.
 pub trait BlockSource: Send + Sync + 'static {
@@ -36,6 +38,25 @@ impl<S: BlockSource + ?Sized> BlockSource for Arc<S> {
 
     fn size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
         (**self).size(cid)
+    }
+}
+
+impl BlockSource for Store {
+    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+        self.get(cid).map_err(SourceError::from)
+    }
+
+    fn size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        self.size(cid).map_err(SourceError::from)
+    }
+}
+
+impl From<StoreError> for SourceError {
+    fn from(error: StoreError) -> Self {
+        match error.file().map(Path::to_path_buf) {
+            Some(file) => Self::of_file(file, error),
+            None => Self::new(error),
+        }
     }
 }
 

@@ -12,5 +12,6 @@ mod support;
 
 #[cfg(target_os = "linux")]
 mod discovery;
+mod get;
 mod import;
 mod store;

@@ -1,0 +1,410 @@
+//! A running peer of one home: its node, its store, what it serves, and what it
+//! finds nearby. What an application holds.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream::BoxStream};
+use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
+use peerage_core::{
+    data::Cid,
+    discovery::{Announcement, Ports},
+    protocols::link::{self, Link, LinkError, Target},
+    text::{FileName, Platform},
+};
+use tokio::{
+    sync::{broadcast, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    discovery::{self, Interfaces, LanConfig, LanDiscovery},
+    exchange::{
+        bitswap::Bitswap,
+        download::{self, Context, GetError, GetEvent, GetRequest, Got, Provider},
+        gateway::{self, Gateway, GatewayEvent},
+    },
+    home::Home,
+    import::{self, ImportError, ImportOptions, Imported},
+    node::{Node, NodeConfig, SpawnError},
+    store::{Store, StoreError, TreeId},
+};
+
+/// How long a peer that has a bare CID may take to show up nearby.
+const NEARBY_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a lost provider is tried again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Addresses of this node that a link carries at most: links are typed, scanned
+/// and pasted, and the first few addresses reach whoever can be reached.
+const LINK_ADDRESSES: usize = 6;
+
+/// How a session is to run.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionOptions {
+    /// The identity, the addresses to listen on, and the limits.
+    pub node: NodeConfig,
+    /// The device's name, for the peers nearby.
+    pub name: String,
+    /// Whether to announce this peer on the local network and look for others.
+    pub lan: bool,
+    /// Where to serve the gateway to this machine by plain HTTP.
+    pub http: Option<SocketAddr>,
+}
+
+impl SessionOptions {
+    /// A session that is found on the local network and serves no plain HTTP.
+    #[must_use]
+    pub fn new(node: NodeConfig) -> Self {
+        Self { node, name: String::from("peerage"), lan: true, http: None }
+    }
+}
+
+/// Why a session could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The store is in use by another process, or damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The node could not listen.
+    #[error(transparent)]
+    Node(#[from] SpawnError),
+    /// The plain HTTP face could not listen.
+    #[error("cannot serve HTTP at {address}: {source}; choose another port")]
+    Http {
+        /// Where it should have been.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A protocol is served already.
+    #[error("the node serves {0} already; one session a node")]
+    Served(&'static str),
+}
+
+/// Why something could not be shared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShareError {
+    /// The files could not be read.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// No link can be made of it.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+/// Something that is shared.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// What to hand over.
+    pub link: Link,
+    /// What was imported.
+    pub imported: Imported,
+}
+
+/// A running peer of one home. Cheap to clone; [`Session::close`] ends it for all.
+#[derive(Clone)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    node: Node,
+    store: Store,
+    gateway: Gateway,
+    http: Option<SocketAddr>,
+    bitswap: Bitswap,
+    lan: tokio::sync::Mutex<Option<Arc<LanDiscovery>>>,
+    servers: tokio::sync::Mutex<JoinSet<()>>,
+    stop: CancellationToken,
+}
+
+impl Session {
+    /// Opens the home's store, starts its node and serves what the store holds.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InUse`] when another process runs on this home.
+    pub async fn open(home: &Home, options: SessionOptions) -> Result<Self, OpenError> {
+        let folder = home.store();
+        let store = tokio::task::spawn_blocking(move || Store::open(&folder));
+        let (store, node) = tokio::join!(store, Node::spawn(options.node.clone()));
+        let store = store.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+        Self::serve(store, node?, options).await
+    }
+
+    async fn serve(store: Store, node: Node, options: SessionOptions) -> Result<Self, OpenError> {
+        let gateway = Gateway::new(store.clone());
+        let mut servers = JoinSet::new();
+        let streams =
+            node.accept(gateway::PROTOCOL).map_err(|_| OpenError::Served("the gateway"))?;
+        let serving = gateway.clone();
+        servers.spawn(async move { serving.serve_streams(streams).await });
+        let http = listen_http(&gateway, options.http, &mut servers).await?;
+        let source = Arc::new(store.clone());
+        let bitswap =
+            Bitswap::start(&node, Some(source)).map_err(|_| OpenError::Served("bitswap"))?;
+        let lan = options.lan.then(|| announce(&node, &options.name)).flatten();
+        let (lan, servers) =
+            (tokio::sync::Mutex::new(lan.map(Arc::new)), tokio::sync::Mutex::new(servers));
+        let stop = CancellationToken::new();
+        let inner = Inner { node, store, gateway, http, bitswap, lan, servers, stop };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The node.
+    #[must_use]
+    pub fn node(&self) -> &Node {
+        &self.inner.node
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Where plain HTTP is served.
+    #[must_use]
+    pub fn http(&self) -> Option<SocketAddr> {
+        self.inner.http
+    }
+
+    /// What the gateway meets while it serves: files that have changed since
+    /// they were shared, bytes served.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<GatewayEvent> {
+        self.inner.gateway.events()
+    }
+
+    /// Discovery on the local network, unless it is off.
+    pub async fn lan(&self) -> Option<Arc<LanDiscovery>> {
+        self.inner.lan.lock().await.clone()
+    }
+
+    /// Shares files and folders without copying them: the store refers to them
+    /// where they are. Several paths become one folder.
+    ///
+    /// `watch` is told about progress and can stop the work.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be read; see [`ImportError`].
+    pub async fn share(
+        &self,
+        paths: Vec<PathBuf>,
+        options: ImportOptions,
+        watch: Arc<dyn import::ImportProgress>,
+    ) -> Result<Share, ShareError> {
+        let store = self.inner.store.clone();
+        let importing = tokio::task::spawn_blocking(move || {
+            import::import(&store, &paths, &options, watch.as_ref())
+        });
+        let imported =
+            importing.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+        let link = self.link(imported.root, &imported.name, imported.total_bytes)?;
+        Ok(Share { link, imported })
+    }
+
+    /// A link to something in the store, with this node as its provider.
+    ///
+    /// # Errors
+    ///
+    /// When the CID is not one that links carry.
+    pub fn link(&self, root: Cid, name: &[u8], size: u64) -> Result<Link, LinkError> {
+        let node = &self.inner.node;
+        let addresses = worth_telling(node.listen_addresses());
+        let provider = link::Provider::new(node.peer_id(), addresses)?;
+        let link = Link::new(root)?.with_provider(provider)?.with_size(size);
+        // A name that not every system takes is left out; the receiver then
+        // names the output after the CID.
+        Ok(match FileName::parse(name, Platform::CURRENT) {
+            Ok(name) => link.with_name(name),
+            Err(_) => link,
+        })
+    }
+
+    /// Forgets something that was shared. The files stay where they are.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn unshare(&self, tree: TreeId) -> Result<(), StoreError> {
+        let store = self.inner.store.clone();
+        let removing = tokio::task::spawn_blocking(move || store.remove_tree(tree));
+        removing.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+    }
+
+    /// Gets what a link or a CID names into `directory`.
+    ///
+    /// A link is got from the peers that it names and those in `extra`; a bare
+    /// CID from `extra` and from whoever is nearby and has it.
+    ///
+    /// # Errors
+    ///
+    /// See [`GetError`].
+    pub async fn get(
+        &self,
+        target: &Target,
+        directory: PathBuf,
+        extra: Vec<Provider>,
+        events: mpsc::Sender<GetEvent>,
+        stop: CancellationToken,
+    ) -> Result<Got, GetError> {
+        let name = match target.name() {
+            Some(name) => name.as_bytes().to_vec(),
+            None => target.cid().to_string().into_bytes(),
+        };
+        let request = GetRequest {
+            root: *target.cid(),
+            name,
+            directory,
+            size: target.size(),
+            patience: PATIENCE,
+        };
+        let providers = self.providers(target, extra).await;
+        let inner = &self.inner;
+        let context = Context {
+            node: inner.node.clone(),
+            store: inner.store.clone(),
+            bitswap: inner.bitswap.clone(),
+        };
+        download::get(context, request, providers, events, stop).await
+    }
+
+    async fn providers(
+        &self,
+        target: &Target,
+        extra: Vec<Provider>,
+    ) -> BoxStream<'static, Provider> {
+        let named = target.providers().iter().map(|provider| Provider {
+            peer: provider.peer(),
+            addresses: provider.addresses().to_vec(),
+        });
+        let mut known: Vec<Provider> = named.chain(extra).collect();
+        let Some(lan) = self.lan().await else {
+            return futures::stream::iter(known).boxed();
+        };
+        let nearby = lan.nearby();
+        for provider in &mut known {
+            let here = nearby.iter().filter(|near| near.peer_id == provider.peer);
+            provider.addresses.extend(here.flat_map(|near| near.addresses.clone()));
+        }
+        let first = futures::stream::iter(known);
+        match target {
+            Target::Link(_) => first.boxed(),
+            Target::Cid(_) => first.chain(whoever_is_nearby(&lan)).boxed(),
+        }
+    }
+
+    /// Ends everything: says goodbye to the local network, closes connections,
+    /// makes the store durable.
+    pub async fn close(&self) {
+        self.inner.stop.cancel();
+        if let Some(lan) = self.inner.lan.lock().await.take()
+            && let Some(lan) = Arc::into_inner(lan)
+        {
+            lan.stop().await;
+        }
+        self.inner.servers.lock().await.shutdown().await;
+        self.inner.node.shutdown().await;
+        let store = self.inner.store.clone();
+        let synced = tokio::task::spawn_blocking(move || store.sync()).await;
+        if let Ok(Err(error)) = synced {
+            tracing::warn!(%error, "the store could not be made durable");
+        }
+    }
+}
+
+async fn listen_http(
+    gateway: &Gateway,
+    address: Option<SocketAddr>,
+    servers: &mut JoinSet<()>,
+) -> Result<Option<SocketAddr>, OpenError> {
+    let Some(address) = address else { return Ok(None) };
+    let failed = |source| OpenError::Http { address, source };
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let serving = gateway.clone();
+    servers.spawn(async move {
+        serving.serve_tcp(listener).await;
+    });
+    Ok(Some(bound))
+}
+
+/// Announces the node on the local network. A machine without one is no error:
+/// everything else works.
+fn announce(node: &Node, name: &str) -> Option<LanDiscovery> {
+    let announce = Some(announcement(node, name));
+    let config = LanConfig { announce, interfaces: Interfaces::default() };
+    LanDiscovery::start(config)
+        .inspect_err(|error| tracing::warn!(%error, "not looking for peers nearby"))
+        .ok()
+}
+
+fn announcement(node: &Node, name: &str) -> Announcement {
+    let mut announcement = Announcement::new(node.peer_id(), name);
+    announcement.ports = Ports::of(&node.listen_addresses());
+    announcement
+}
+
+/// The peers nearby, and those that show up within [`NEARBY_WAIT`].
+fn whoever_is_nearby(lan: &Arc<LanDiscovery>) -> BoxStream<'static, Provider> {
+    let events = lan.subscribe();
+    let now = lan.nearby();
+    let provider =
+        |near: discovery::NearbyPeer| Provider { peer: near.peer_id, addresses: near.addresses };
+    let later = futures::stream::unfold(events, |mut events| async move {
+        loop {
+            match events.next().await? {
+                discovery::Event::Found(near) | discovery::Event::Changed(near) => {
+                    return Some((near, events));
+                }
+                _ => {}
+            }
+        }
+    });
+    futures::stream::iter(now)
+        .chain(later)
+        .map(provider)
+        .take_until(tokio::time::sleep(NEARBY_WAIT))
+        .boxed()
+}
+
+/// Which addresses a link carries: those that another machine may reach first,
+/// TCP before QUIC, since it is cheaper between two that can use either; the
+/// loopback only where there is nothing else.
+fn worth_telling(addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
+    let rank = |address: &Multiaddr| {
+        let parts: Vec<Protocol<'_>> = address.iter().collect();
+        let local = matches!(parts.first(), Some(Protocol::Ip4(ip)) if ip.is_loopback())
+            || matches!(parts.first(), Some(Protocol::Ip6(ip)) if ip.is_loopback());
+        let web = parts.iter().any(|part| matches!(part, Protocol::Ws(_) | Protocol::Wss(_)));
+        let quic = parts.iter().any(|part| matches!(part, Protocol::QuicV1));
+        (local, web, quic)
+    };
+    let mut ranked: Vec<_> = addresses.into_iter().map(|a| (rank(&a), a)).collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    let anywhere = ranked.iter().any(|((local, ..), _)| !local);
+    ranked
+        .into_iter()
+        .filter(|((local, web, _), _)| !web && !(anywhere && *local))
+        .map(|(_, address)| address)
+        .take(LINK_ADDRESSES)
+        .collect()
+}
+
+/// A provider named by an address that ends in `/p2p/PEER`.
+///
+/// Returns `None` when it doesn't.
+#[must_use]
+pub fn provider_at(address: &Multiaddr) -> Option<Provider> {
+    let mut bare = address.clone();
+    let Some(Protocol::P2p(peer)) = bare.pop() else { return None };
+    let peer: PeerId = peer;
+    Some(Provider { peer, addresses: vec![bare] })
+}
