@@ -43,6 +43,12 @@ const RETRY_WAITS: [Duration; 4] = [
     Duration::from_secs(15),
 ];
 
+/// How long a slot whose unit was taken over takes no other; doubles each time.
+const TAKEN_OVER_PENALTY: Duration = Duration::from_secs(1);
+
+/// The longest such pause.
+const TAKEN_OVER_PENALTY_MAX: Duration = Duration::from_secs(30);
+
 /// How a provider's service ended.
 #[derive(Debug)]
 pub(crate) enum End {
@@ -166,6 +172,7 @@ impl Worker {
 
     /// Fetches unit after unit until there are none, or something ends it.
     async fn work(&self, mut slot: Slot, session: CancellationToken) -> End {
+        let mut penalty = TAKEN_OVER_PENALTY;
         loop {
             let next = tokio::select! {
                 next = self.shared.next_unit(self.id, &self.account) => next,
@@ -173,8 +180,17 @@ impl Worker {
             };
             let Some(taken) = next else { return End::Over };
             let (received, ended) = slot.fetch(taken, &session).await;
+            let taken_over = matches!(ended, Some(SlotEnd::LetGo));
             if let Some(end) = self.settle(received, ended) {
                 return end;
+            }
+            if taken_over {
+                // Or it would take what it just lost straight back.
+                tokio::select! {
+                    () = tokio::time::sleep(penalty) => {}
+                    () = session.cancelled() => {}
+                }
+                penalty = (penalty * 2).min(TAKEN_OVER_PENALTY_MAX);
             }
         }
     }
