@@ -1,7 +1,7 @@
 //! One home, one node: use the node that runs on the home, or run one for as
 //! long as the command lasts.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -66,7 +66,7 @@ async fn perform(
     cancel: &CancellationToken,
 ) -> Result<(), Failure> {
     loop {
-        let attachment = match enter(settings, cancel).await? {
+        let attachment = match enter(settings, handler::http_of(request), cancel).await? {
             Entrance::Own(host) => return own(request, host, output, cancel).await,
             Entrance::Attached(attachment) => attachment,
         };
@@ -81,7 +81,11 @@ async fn perform(
 }
 
 /// Finds the node of the home, or becomes it.
-async fn enter(settings: &Settings, cancel: &CancellationToken) -> Result<Entrance, Failure> {
+async fn enter(
+    settings: &Settings,
+    http: Option<SocketAddr>,
+    cancel: &CancellationToken,
+) -> Result<Entrance, Failure> {
     for _ in 0..LOOKS {
         if cancel.is_cancelled() {
             return Err(Failure::interrupted());
@@ -89,7 +93,7 @@ async fn enter(settings: &Settings, cancel: &CancellationToken) -> Result<Entran
         if let Some(attachment) = Attachment::find(settings.home()).await? {
             return Ok(Entrance::Attached(attachment));
         }
-        match Host::open(settings).await {
+        match Host::open(settings, http).await {
             Ok(host) => return Ok(Entrance::Own(Arc::new(host))),
             Err(OpenFailure::InUse) => sleep(LOOK_EVERY).await,
             Err(OpenFailure::Failed(failure)) => return Err(failure),

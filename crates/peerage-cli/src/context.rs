@@ -12,14 +12,14 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use crate::{control::Streams, event::Event, failure::Failure};
 
 /// The command that a handler works for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Context {
     events: mpsc::Sender<Event>,
     cancel: CancellationToken,
     bytes: RawBytes,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum RawBytes {
     Standard,
     Attached(Arc<Streams>),
@@ -49,6 +49,18 @@ impl Context {
     pub(crate) async fn say(&self, event: Event) {
         // A command that is gone has cancelled already.
         drop(self.events.send(event).await);
+    }
+
+    /// Says what happens, if it is something.
+    pub(crate) async fn say_all(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            self.say(event).await;
+        }
+    }
+
+    /// The token that is cancelled when the command wants to stop.
+    pub(crate) const fn stop(&self) -> &CancellationToken {
+        &self.cancel
     }
 
     /// Says something that is worth saying only now: dropped if the command is slow.

@@ -10,27 +10,38 @@ use crate::failure::Failure;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
     /// This home's node answers at these addresses.
-    Listening { peer: String, addresses: Vec<String> },
+    Listening {
+        peer: String,
+        addresses: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        http: Option<String>,
+    },
     /// Files are being read and hashed.
     Importing { files: u64, bytes: u64 },
     /// Something that the user should know and that stops nothing.
     Warning { message: String },
     /// A share is served.
     Shared(Shared),
+    /// A shared file is not as it was when it was shared.
+    FileChanged { path: String, reason: String },
+    /// Somebody got something; without a peer over plain HTTP.
+    Served { peer: Option<String>, cid: String, bytes: u64, complete: bool },
     /// A file or folder is in the store.
     Added { path: String, cid: String, bytes: u64 },
     /// A provider is being reached.
     Connecting { peer: String },
     /// A provider is reached, over this path.
-    Connected { peer: String, path: String },
-    /// The root of what is wanted was read.
-    Found { name: String, bytes: u64 },
+    Connected { peer: String, path: String, exchange: String },
+    /// What is wanted, as far as the link says.
+    Found { name: String, bytes: Option<u64> },
     /// What an earlier attempt left was verified again.
     Verified { bytes: u64 },
     /// So much is done; the rate is in bytes a second.
-    Progress { bytes: u64, total: u64, files: u64, rate: u64 },
+    Progress { bytes: u64, total: Option<u64>, files: u64, rate: u64 },
     /// A provider went away or was dropped.
-    ProviderLost { peer: String, reason: String },
+    ProviderLost { peer: String, reason: String, again: bool },
+    /// A faster provider took over what a slow one held.
+    TakenOver { from: String, to: String },
     /// What was wanted is there, whole and verified.
     Got(Got),
     /// A CAR file was written.
@@ -74,6 +85,8 @@ pub(crate) enum Event {
 pub(crate) struct Shared {
     /// The link to hand over.
     pub(crate) link: String,
+    /// The same link in the letters that make a small QR code.
+    pub(crate) qr: String,
     /// The CID of the root.
     pub(crate) cid: String,
     /// The name that the receiver sees.

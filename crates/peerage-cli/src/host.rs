@@ -1,20 +1,21 @@
 //! The home's node while this process runs it.
 
 use std::{
+    fmt,
     fs::{File, TryLockError},
+    net::SocketAddr,
     path::Path,
-    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use peerage::{
-    discovery::{
-        Announcement, Event as LanEvent, Events, LanConfig, LanDiscovery, NearbyPeer, Ports,
-    },
+    discovery::{Event as LanEvent, Events, NearbyPeer},
     home::{Home, IdentityError},
     identity::{IdentityName, Keypair},
-    node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, PeerId},
+    node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, PeerId, SpawnError},
     presets,
+    session::{OpenError, Session, SessionOptions},
+    store::StoreError,
 };
 use tokio::time::timeout;
 
@@ -31,13 +32,12 @@ use crate::{
 const LOOK_AROUND: Duration = Duration::from_secs(5);
 
 /// The node of a home, with all that belongs to it.
-#[derive(Debug)]
 pub(crate) struct Host {
     home: Home,
     identity: IdentityName,
-    node: Node,
+    session: Session,
+    /// Held so that nobody else begins on this home.
     _lock: File,
-    lan: Mutex<Option<LanDiscovery>>,
 }
 
 /// Why a home's node does not run in this process.
@@ -49,6 +49,12 @@ pub(crate) enum OpenFailure {
     Failed(Failure),
 }
 
+impl fmt::Debug for Host {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Host").field("home", &self.home).finish_non_exhaustive()
+    }
+}
+
 impl From<Failure> for OpenFailure {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
@@ -56,21 +62,31 @@ impl From<Failure> for OpenFailure {
 }
 
 impl Host {
-    /// Takes the home's lock and starts its node.
+    /// Takes the home's lock and starts its node, with the gateway at `http`
+    /// over plain HTTP.
     ///
     /// # Errors
     ///
     /// [`OpenFailure::InUse`] when another process has it.
-    pub(crate) async fn open(settings: &Settings) -> Result<Self, OpenFailure> {
+    pub(crate) async fn open(
+        settings: &Settings,
+        http: Option<SocketAddr>,
+    ) -> Result<Self, OpenFailure> {
         let home =
             Home::open(settings.home()).map_err(|error| Failure::of(Code::CannotWrite, &error))?;
         let lock = lock(&home)?;
         let (identity, keypair) = unlock(&home, settings)?;
-        let node = Node::spawn(config(keypair, settings)?)
-            .await
-            .map_err(|error| Failure::of(Code::Unexpected, &error))?;
-        let lan = if settings.discovery { look_around(&node) } else { None };
-        Ok(Self { home, identity, node, _lock: lock, lan: Mutex::new(lan) })
+        let mut options = SessionOptions::new(config(keypair, settings)?);
+        options.name = machine_name();
+        options.lan = settings.discovery;
+        options.http = http;
+        let session = Session::open(&home, options).await.map_err(|error| open_failure(&error))?;
+        Ok(Self { home, identity, session, _lock: lock })
+    }
+
+    /// The session.
+    pub(crate) const fn session(&self) -> &Session {
+        &self.session
     }
 
     /// The home folder.
@@ -79,13 +95,13 @@ impl Host {
     }
 
     /// The node.
-    pub(crate) const fn node(&self) -> &Node {
-        &self.node
+    pub(crate) fn node(&self) -> &Node {
+        self.session.node()
     }
 
     /// The node's peer id.
     pub(crate) fn peer(&self) -> String {
-        self.node.peer_id().to_string()
+        self.node().peer_id().to_string()
     }
 
     /// The name of its identity.
@@ -95,17 +111,18 @@ impl Host {
 
     /// Where it listens, as an event.
     pub(crate) fn listening(&self) -> Event {
-        let addresses = self.node.listen_addresses();
+        let addresses = self.node().listen_addresses();
         Event::Listening {
             peer: self.peer(),
             addresses: addresses.iter().map(ToString::to_string).collect(),
+            http: self.session.http().map(|address| address.to_string()),
         }
     }
 
     /// One address with the peer at its end, for somebody to type: one that
     /// other machines can use, if there is one.
     pub(crate) fn dialable(&self) -> String {
-        let addresses = self.node.listen_addresses();
+        let addresses = self.node().listen_addresses();
         let elsewhere = addresses.iter().find(|address| !is_loopback(address));
         match elsewhere.or(addresses.first()) {
             Some(address) => format!("{address}/p2p/{}", self.peer()),
@@ -120,18 +137,18 @@ impl Host {
     ///
     /// When it is not found or does not answer.
     pub(crate) async fn reach(&self, target: &PeerTarget) -> Result<String, Failure> {
-        if target.addresses.is_empty() && self.node.connection(&target.peer).is_none() {
+        if target.addresses.is_empty() && self.node().connection(&target.peer).is_none() {
             if let Some(addresses) = self.find(target.peer).await {
-                self.node.add_addresses(target.peer, &addresses);
+                self.node().add_addresses(target.peer, &addresses);
             }
         }
-        let connected = self.node.connect(target.peer, &target.addresses).await;
+        let connected = self.node().connect(target.peer, &target.addresses).await;
         connected.map(|connection| path(&connection)).map_err(|error| unreachable(&error))
     }
 
     /// Looks for a peer on the local network.
     async fn find(&self, peer: PeerId) -> Option<Vec<Multiaddr>> {
-        let (mut events, known) = self.nearby()?;
+        let (mut events, known) = self.nearby().await?;
         if let Some(known) = known.into_iter().find(|one| one.peer_id == peer) {
             return Some(known.addresses);
         }
@@ -150,18 +167,14 @@ impl Host {
 
     /// The peers that announce themselves, and who comes after; nothing when
     /// discovery is off.
-    pub(crate) fn nearby(&self) -> Option<(Events, Vec<NearbyPeer>)> {
-        let lan = self.lan.lock().unwrap_or_else(PoisonError::into_inner);
-        lan.as_ref().map(|lan| (lan.subscribe(), lan.nearby()))
+    pub(crate) async fn nearby(&self) -> Option<(Events, Vec<NearbyPeer>)> {
+        let lan = self.session.lan().await?;
+        Some((lan.subscribe(), lan.nearby()))
     }
 
     /// Says goodbye and ends the node.
     pub(crate) async fn close(&self) {
-        let lan = self.lan.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(lan) = lan {
-            lan.stop().await;
-        }
-        self.node.shutdown().await;
+        self.session.close().await;
     }
 }
 
@@ -188,15 +201,6 @@ fn config(keypair: Keypair, settings: &Settings) -> Result<NodeConfig, Failure> 
     Ok(NodeConfig { listen: listen?, ..NodeConfig::new(keypair) })
 }
 
-fn look_around(node: &Node) -> Option<LanDiscovery> {
-    let mut announcement = Announcement::new(node.peer_id(), &machine_name());
-    announcement.ports = Ports::of(&node.listen_addresses());
-    let config = LanConfig { announce: Some(announcement), ..LanConfig::default() };
-    LanDiscovery::start(config)
-        .inspect_err(|error| tracing::warn!(%error, "no discovery on the local network"))
-        .ok()
-}
-
 fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
@@ -211,6 +215,28 @@ fn lock(home: &Home) -> Result<File, OpenFailure> {
         Err(TryLockError::WouldBlock) => Err(OpenFailure::InUse),
         Err(TryLockError::Error(error)) => Err(failed(error).into()),
     }
+}
+
+fn open_failure(error: &OpenError) -> OpenFailure {
+    match error {
+        OpenError::Store(StoreError::InUse { .. }) => OpenFailure::InUse,
+        OpenError::Store(error) => store_failure(error).into(),
+        OpenError::Http { .. } | OpenError::Node(SpawnError::Listen { .. }) => {
+            Failure::of(Code::CannotWrite, error).into()
+        }
+        error => Failure::of(Code::Unexpected, error).into(),
+    }
+}
+
+/// The failure that an error of the store is.
+pub(crate) fn store_failure(error: &StoreError) -> Failure {
+    let code = match error {
+        StoreError::InUse { .. } => Code::HomeInUse,
+        StoreError::Damaged { .. } => Code::Corrupt,
+        error if error.file().is_some() => Code::CannotRead,
+        _ => Code::CannotWrite,
+    };
+    Failure::of(code, error)
 }
 
 /// A connection for people: what it is made of, and where to.

@@ -1,16 +1,21 @@
 //! What the home's node does for a command: the same code for a command in
 //! this process and for one behind the control socket.
 
+mod archive;
 mod frames;
+mod get;
 mod pipe;
 mod reach;
+mod share;
 mod splice;
 
 use std::sync::Arc;
 
+pub(crate) use self::share::http_of;
+use self::share::Wanted;
 use crate::{
     context::Context,
-    failure::{Code, Failure},
+    failure::Failure,
     host::Host,
     request::Request,
 };
@@ -26,13 +31,20 @@ pub(crate) async fn run(
     context: Context,
 ) -> Result<(), Failure> {
     match request {
-        Request::Share { .. }
-        | Request::Get { .. }
-        | Request::Add { .. }
-        | Request::Export { .. }
-        | Request::Import { .. } => {
-            Err(Failure { code: Code::Unexpected, cause: "not yet".into(), hint: None })
+        Request::Share { paths, name, metadata, layout, http } => {
+            let wanted = Wanted::new(&paths, name, metadata, layout, http.is_some());
+            share::serve(host, wanted, &context).await
         }
+        Request::Add { paths, metadata, layout } => {
+            share::add(host, &paths, metadata, layout, &context).await
+        }
+        Request::Get { target, output, peers } => {
+            get::get(host, &target, &output.path(), &peers, &context).await
+        }
+        Request::Export { cid, output } => {
+            archive::export(host, &cid, output.path(), &context).await
+        }
+        Request::Import { file } => archive::import(host, file.path(), &context).await,
         Request::Peers => reach::peers(host, &context).await,
         Request::Nearby { wait } => reach::nearby(host, wait, &context).await,
         Request::Ping { peer, addresses, count } => {

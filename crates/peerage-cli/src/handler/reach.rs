@@ -48,7 +48,7 @@ fn line(info: &PeerInfo) -> PeerLine {
 ///
 /// When discovery is off.
 pub(super) async fn nearby(host: &Host, wait: u64, context: &Context) -> Result<(), Failure> {
-    let Some((mut events, known)) = host.nearby() else {
+    let Some((mut events, known)) = host.nearby().await else {
         return Err(Failure::new(
             Code::Usage,
             "this node does not take part in the local network's discovery",

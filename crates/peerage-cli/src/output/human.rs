@@ -70,7 +70,8 @@ impl Human {
         }
         match event {
             Event::Warning { message } => self.warn(message),
-            Event::Listening { .. } | Event::Connecting { .. } if !self.verbose => {}
+            Event::FileChanged { reason, .. } => self.warn(reason),
+            Event::Connecting { .. } | Event::Served { .. } if !self.verbose => {}
             other => {
                 if let Some(text) = chatter_line(other) {
                     self.tell(&text);
@@ -103,7 +104,7 @@ impl Human {
             amount(shared.bytes),
             seconds(shared.milliseconds)
         ));
-        let code = self.qr_columns.and_then(|columns| qr::draw(&shared.link, columns));
+        let code = self.qr_columns.and_then(|columns| qr::draw(&shared.qr, columns));
         if let Some(code) = code {
             super::write_out(format!("{code}\n").as_bytes())?;
         }
@@ -198,12 +199,24 @@ fn peer_line(peer: &PeerLine) -> String {
 /// What belongs on standard error.
 fn chatter_line(event: &Event) -> Option<String> {
     Some(match event {
-        Event::Listening { peer, addresses } => {
-            format!("Listening as {peer}\n  {}", addresses.join("\n  "))
+        Event::Listening { peer, addresses, http } => {
+            let http = http.iter().map(|address| format!("\n  http://{address}"));
+            format!("Listening as {peer}\n  {}{}", addresses.join("\n  "), http.collect::<String>())
         }
         Event::Connecting { peer } => format!("Connecting to {peer}"),
-        Event::Connected { peer, path } => format!("Connected to {peer} over {}", clean(path)),
-        Event::ProviderLost { peer, reason } => format!("Lost {peer}: {}", clean(reason)),
+        Event::Connected { peer, path, exchange } => {
+            format!("Connected to {peer} over {}, {}", clean(path), clean(exchange))
+        }
+        Event::ProviderLost { peer, reason, again } => {
+            let next = if *again { "; trying again" } else { "" };
+            format!("Lost {peer}: {}{next}", clean(reason))
+        }
+        Event::TakenOver { from, to } => format!("{to} takes over what {from} was slow with"),
+        Event::Served { peer, bytes, complete, .. } => {
+            let who = peer.as_deref().unwrap_or("somebody on this machine");
+            let part = if *complete { "" } else { ", broken off" };
+            format!("{who} got {}{part}", amount(*bytes))
+        }
         Event::Exported { blocks, bytes, file, .. } => {
             format!("Wrote {}, {}, to {}", count(*blocks, "block"), amount(*bytes), clean(file))
         }

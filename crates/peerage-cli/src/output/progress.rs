@@ -49,10 +49,13 @@ impl Progress {
     }
 
     /// A transfer of `total` bytes begins.
-    pub(super) fn found(&mut self, name: &str, total: u64) {
+    pub(super) fn found(&mut self, name: &str, total: Option<u64>) {
         match self.way {
             Way::Silent => {}
-            Way::Lines => say(&format!("Getting {name}, {}", amount(total))),
+            Way::Lines => say(&match total {
+                Some(total) => format!("Getting {name}, {}", amount(total)),
+                None => format!("Getting {name}"),
+            }),
             Way::Bar => {
                 self.clear();
                 self.bar = Some(transfer_bar(total).with_message(name.to_owned()));
@@ -69,19 +72,14 @@ impl Progress {
     }
 
     /// A transfer has come so far.
-    pub(super) fn advance(&mut self, bytes: u64, total: u64, rate: u64) {
+    pub(super) fn advance(&mut self, bytes: u64, total: Option<u64>, rate: u64) {
         match (self.way, &self.bar) {
             (Way::Silent, _) => {}
-            (Way::Lines, _) => self.line(&format!(
-                "{} of {} ({} %), {}/s, {} left",
-                amount(bytes),
-                amount(total),
-                u128::from(bytes) * 100 / u128::from(total.max(1)),
-                amount(rate),
-                left(total.saturating_sub(bytes), rate)
-            )),
+            (Way::Lines, _) => self.line(&so_far(bytes, total, rate)),
             (Way::Bar, Some(bar)) => {
-                bar.set_length(total);
+                if let Some(total) = total {
+                    bar.set_length(total);
+                }
                 bar.set_position(bytes);
             }
             (Way::Bar, None) => self.bar = Some(transfer_bar(total)),
@@ -116,12 +114,31 @@ fn say(text: &str) {
     drop(writeln!(io::stderr(), "{text}"));
 }
 
-fn transfer_bar(total: u64) -> ProgressBar {
+/// How far a transfer is, in words.
+fn so_far(bytes: u64, total: Option<u64>, rate: u64) -> String {
+    let Some(total) = total else {
+        return format!("{}, {}/s", amount(bytes), amount(rate));
+    };
+    format!(
+        "{} of {} ({} %), {}/s, {} left",
+        amount(bytes),
+        amount(total),
+        u128::from(bytes) * 100 / u128::from(total.max(1)),
+        amount(rate),
+        left(total.saturating_sub(bytes), rate)
+    )
+}
+
+fn transfer_bar(total: Option<u64>) -> ProgressBar {
     let template = "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}  \
                     {decimal_bytes_per_sec}  {eta} left";
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(total).with_style(style)
+    match total {
+        Some(total) => ProgressBar::new(total),
+        None => ProgressBar::no_length(),
+    }
+    .with_style(style)
 }
 
 /// How long `bytes` take at `rate`.
