@@ -11,4 +11,4 @@ pub mod session;
 pub mod store;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};
-pub use peerage_core::{data, identity, text};
+pub use peerage_core::{data, identity, protocols::link, text};
