@@ -137,10 +137,11 @@ impl Host {
     ///
     /// When it is not found or does not answer.
     pub(crate) async fn reach(&self, target: &PeerTarget) -> Result<String, Failure> {
-        if target.addresses.is_empty() && self.node().connection(&target.peer).is_none() {
-            if let Some(addresses) = self.find(target.peer).await {
-                self.node().add_addresses(target.peer, &addresses);
-            }
+        if target.addresses.is_empty()
+            && self.node().connection(&target.peer).is_none()
+            && let Some(addresses) = self.find(target.peer).await
+        {
+            self.node().add_addresses(target.peer, &addresses);
         }
         let connected = self.node().connect(target.peer, &target.addresses).await;
         connected.map(|connection| path(&connection)).map_err(|error| unreachable(&error))

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         Err(error) => return failure::usage(&error),
     };
     let json = arguments.global.json;
-    let settings = match Settings::settle(arguments.global) {
+    let settings = match Settings::settle(arguments.global, arguments.verb.writes_bytes()) {
         Ok(settings) => settings,
         Err(failure) => return output::finish(&Settings::of_output(json), Err(failure)),
     };

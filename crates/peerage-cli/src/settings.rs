@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) shows: bool,
     /// Colours are welcome.
     pub(crate) colours: bool,
+    /// Standard output is for raw bytes alone.
+    pub(crate) writes_bytes: bool,
     /// Where to listen; empty for all interfaces.
     pub(crate) listen: Vec<String>,
     /// Announce and look for peers on the local network.
@@ -45,12 +47,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Settles what the options, the environment and the terminal say.
+    /// Settles what the options, the environment and the terminal say. When the
+    /// verb `writes_bytes`, standard output is for these alone.
     ///
     /// # Errors
     ///
     /// When no home folder was named and the platform has none.
-    pub(crate) fn settle(global: GlobalArgs) -> Result<Self, Failure> {
+    pub(crate) fn settle(global: GlobalArgs, writes_bytes: bool) -> Result<Self, Failure> {
         let home = match global.home {
             Some(home) => std::path::absolute(&home)
                 .map_err(|error| Failure::reading(&home.display(), &error))?,
@@ -69,6 +72,7 @@ impl Settings {
             draws,
             shows: std::io::stdout().is_terminal(),
             colours: draws && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            writes_bytes,
             listen: global.listen,
             discovery: !global.no_discovery,
             verbose: global.verbose,
@@ -84,6 +88,7 @@ impl Settings {
             draws: false,
             shows: false,
             colours: false,
+            writes_bytes: false,
             listen: Vec::new(),
             discovery: false,
             verbose: 0,

@@ -67,10 +67,11 @@ fn main() -> std::io::Result<()> {
         }
         eprintln!("making {}", set.title());
         let source = stage.make(&set)?;
-        let runs: [(&str, &dyn Fn() -> std::io::Result<Row>); 7] = [
+        let runs: [(&str, &dyn Fn() -> std::io::Result<Row>); 8] = [
             ("peerage", &|| peerage::run(&stage, &set, &source)),
             ("sendme", &|| peers::sendme(&stage, &set, &source)),
             ("rsync", &|| peers::rsync(&stage, &set, &source)),
+            ("syncthing", &|| peers::syncthing(&stage, &set, &source)),
             ("wormhole", &|| peers::wormhole(&stage, &set, &source)),
             ("cp", &|| limits::copy(&stage, &set, &source)),
             ("SHA-256 of it, all cores", &|| limits::hash(&set, &source)),

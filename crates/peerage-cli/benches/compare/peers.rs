@@ -89,6 +89,12 @@ pub(crate) fn wormhole(_stage: &Stage, _set: &DataSet, _source: &Path) -> io::Re
     Err(io::Error::other("it needs a mailbox server of its own, which is not run here"))
 }
 
+/// Syncthing, which keeps folders in step for ever and has no end to measure.
+pub(crate) fn syncthing(_stage: &Stage, _set: &DataSet, _source: &Path) -> io::Result<Row> {
+    find("syncthing")?;
+    Err(io::Error::other("it has no end of its own to measure, so it is not run here"))
+}
+
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -69,10 +69,6 @@ impl Measured {
         Err(io::Error::other(format!("it ended before it said {text:?}")))
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }

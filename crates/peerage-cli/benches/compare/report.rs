@@ -29,10 +29,13 @@ impl Row {
     }
 }
 
+/// The runs on one set of data, with the programs' names.
+type Runs = Vec<(String, io::Result<Row>)>;
+
 /// All that was measured.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    sets: Vec<(String, Vec<(String, io::Result<Row>)>)>,
+    sets: Vec<(String, Runs)>,
     single: Vec<(String, String)>,
 }
 

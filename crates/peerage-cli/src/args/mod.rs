@@ -12,7 +12,9 @@ use clap_complete::Shell;
 pub(crate) use self::{
     identity::{IdentityVerb, KeyChoice},
     pipe::PipeVerb,
-    transfer::{AddArgs, ExportArgs, GetArgs, ImportArgs, LayoutArgs, ShareArgs},
+    transfer::{
+        AddArgs, ExportArgs, GetArgs, HashChoice, ImportArgs, LayoutArgs, ProfileChoice, ShareArgs,
+    },
 };
 
 /// The whole command line.
@@ -133,6 +135,18 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         to: Option<PathBuf>,
     },
+}
+
+impl Verb {
+    /// Whether standard output is for raw bytes alone.
+    pub(crate) const fn writes_bytes(&self) -> bool {
+        match self {
+            Self::Pipe { verb: PipeVerb::Listen { tcp, .. } | PipeVerb::Connect { tcp, .. } } => {
+                tcp.is_none()
+            }
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

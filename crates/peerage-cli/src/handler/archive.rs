@@ -56,7 +56,8 @@ fn write(store: &Store, root: Cid, output: &Path, context: &Context) -> Result<E
     let shown = output.display();
     let failed = |error: io::Error| Failure::writing(&shown, &error);
     let folder = output.parent().unwrap_or(Path::new("."));
-    let mut draft = tempfile::Builder::new().prefix(".peerage-").tempfile_in(folder).map_err(failed)?;
+    let mut draft =
+        tempfile::Builder::new().prefix(".peerage-").tempfile_in(folder).map_err(failed)?;
     let mut writer = BufWriter::with_capacity(READ_BYTES, draft.as_file_mut());
     writer.write_all(&car::header(&[root])).map_err(failed)?;
     let (mut blocks, mut bytes) = (0, 0);
@@ -91,8 +92,7 @@ fn verified(store: &Store, cid: Cid) -> Result<Bytes, Failure> {
             "add or get it first",
         )
     })?;
-    let block =
-        Block::verified(cid, data).map_err(|error| Failure::of(Code::Corrupt, &error))?;
+    let block = Block::verified(cid, data).map_err(|error| Failure::of(Code::Corrupt, &error))?;
     Ok(block.into_parts().1)
 }
 

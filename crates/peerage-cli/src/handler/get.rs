@@ -143,9 +143,6 @@ mod tests {
     #[test]
     fn the_command_that_continues_survives_a_shell() {
         let command = command("peerage:1/x", Path::new("/it's here"), &["/ip4/1.2.3.4".into()]);
-        assert_eq!(
-            command,
-            r"peerage get 'peerage:1/x' -o '/it'\''s here' --peer '/ip4/1.2.3.4'"
-        );
+        assert_eq!(command, r"peerage get 'peerage:1/x' -o '/it'\''s here' --peer '/ip4/1.2.3.4'");
     }
 }

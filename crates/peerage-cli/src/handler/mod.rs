@@ -11,14 +11,9 @@ mod splice;
 
 use std::sync::Arc;
 
-pub(crate) use self::share::http_of;
 use self::share::Wanted;
-use crate::{
-    context::Context,
-    failure::Failure,
-    host::Host,
-    request::Request,
-};
+pub(crate) use self::share::http_of;
+use crate::{context::Context, failure::Failure, host::Host, request::Request};
 
 /// Does what a command asks, and says through `context` what happens.
 ///

@@ -36,7 +36,7 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 #[derive(Debug)]
 pub(crate) enum Output {
     /// As JSON lines.
-    Json,
+    Json(json::Place),
     /// As text for people.
     Human(Box<Human>),
 }
@@ -45,7 +45,7 @@ impl Output {
     /// The output that the settings ask for.
     pub(crate) fn new(settings: &Settings, qr: Qr) -> Self {
         match settings.voice {
-            Voice::Json => Self::Json,
+            Voice::Json => Self::Json(json::Place::of(settings)),
             Voice::Quiet | Voice::Talkative => Self::Human(Box::new(Human::new(settings, qr))),
         }
     }
@@ -57,7 +57,7 @@ impl Output {
     /// When standard output is closed or full.
     pub(crate) fn show(&mut self, event: &Event) -> Result<(), Failure> {
         match self {
-            Self::Json => json::line(event),
+            Self::Json(place) => json::line(event, *place),
             Self::Human(human) => human.show(event),
         }
         .map_err(|error| unwritable(&error))
@@ -78,7 +78,9 @@ pub(crate) fn finish(settings: &Settings, outcome: Result<(), Failure>) -> ExitC
     };
     match (failure.code, settings.voice) {
         (Code::Interrupted | Code::OutputClosed, _) => {}
-        (_, Voice::Json) => drop(json::line(&Event::Error(failure.clone()))),
+        (_, Voice::Json) => {
+            drop(json::line(&Event::Error(failure.clone()), json::Place::of(settings)))
+        }
         (_, Voice::Quiet | Voice::Talkative) => complain(&failure::lines(&failure), settings),
     }
     failure.code.into()

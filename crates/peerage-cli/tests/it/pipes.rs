@@ -7,12 +7,7 @@ use std::{
 
 use rustix::process::Signal;
 
-use crate::support::{Home, Running};
-
-/// Bytes that are not the same everywhere.
-fn bytes(length: usize) -> Vec<u8> {
-    (0..length).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
-}
+use crate::support::{Home, Running, bytes};
 
 /// A listening pipe, and what to type to connect with it.
 fn listen(home: &Home, more: &[&str]) -> (Running, String) {

@@ -19,6 +19,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How many events of a process can wait to be read by the test.
 const EVENTS: usize = 100_000;
 
+/// Bytes that are not the same everywhere.
+pub(crate) fn bytes(length: usize) -> Vec<u8> {
+    (0..length).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+}
+
 /// A home of its own, and a folder to work in.
 pub(crate) struct Home {
     folder: tempfile::TempDir,
@@ -178,7 +183,15 @@ impl Events {
 
     /// Waits for an event.
     pub(crate) fn wait_for(&mut self, event: &str) -> Value {
-        let found = |line: &str| parse(line)["event"] == event;
+        self.wait_until(event, |_| true)
+    }
+
+    /// Waits for an event that is as wanted.
+    pub(crate) fn wait_until(&mut self, event: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let found = |line: &str| {
+            let line = parse(line);
+            line["event"] == event && wanted(&line)
+        };
         parse(&self.lines.wait(found))
     }
 
