@@ -372,3 +372,9 @@ pub const MAX_AGENT_BYTES: usize = 256;
 /// How many folders deep an import goes: well below what a download follows
 /// ([`DOWNLOAD_GRAPH_DEPTH`], which also counts shards and the nodes of files).
 pub const MAX_IMPORT_DEPTH: usize = 240;
+
+// --- pipes ---
+
+/// The longest frame of a pipe, in bytes: as much as a muxer's frame, so that
+/// one is not cut into many.
+pub const MAX_PIPE_PAYLOAD_BYTES: usize = 256 * 1024;

@@ -11,4 +11,8 @@ pub mod session;
 pub mod store;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};
-pub use peerage_core::{data, identity, protocols::link, text};
+pub use peerage_core::{
+    data, identity, limits,
+    protocols::{link, pipe},
+    text,
+};

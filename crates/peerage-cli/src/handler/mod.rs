@@ -2,7 +2,6 @@
 //! this process and for one behind the control socket.
 
 mod archive;
-mod frames;
 mod get;
 mod pipe;
 mod reach;

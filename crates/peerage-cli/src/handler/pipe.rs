@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::StreamExt as _;
-use peerage::node::{IncomingStreams, OpenStreamError, PeerId, Stream, StreamProtocol};
+use peerage::{
+    node::{IncomingStreams, OpenStreamError, PeerId, Stream, StreamProtocol},
+    pipe::PROTOCOL,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -21,9 +24,6 @@ use crate::{
     host::{Host, unreachable},
     target::{PeerTarget, parse_peer},
 };
-
-/// The protocol's name.
-pub(crate) const PROTOCOL: &str = "/peerage/pipe/1";
 
 /// How many TCP connections are forwarded at once; more wait their turn.
 const MAX_FORWARDED: usize = 256;

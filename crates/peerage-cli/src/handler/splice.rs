@@ -5,9 +5,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use peerage::{
+    limits::MAX_PIPE_PAYLOAD_BYTES,
+    pipe::{Decoder, HEADER_BYTES, Malformed, Piece, header},
+};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-
-use super::frames::{Decoder, HEADER_BYTES, MAX_PAYLOAD_BYTES, Malformed, Piece, header};
 
 /// How many payload bytes went each way.
 #[derive(Debug, Default)]
@@ -47,7 +49,7 @@ pub(super) async fn send(
     mut peer: impl AsyncWrite + Unpin,
     counts: &Counts,
 ) -> Result<(), SpliceError> {
-    let mut buffer = vec![0; HEADER_BYTES + MAX_PAYLOAD_BYTES];
+    let mut buffer = vec![0; HEADER_BYTES + MAX_PIPE_PAYLOAD_BYTES];
     loop {
         let read = input.read(&mut buffer[HEADER_BYTES..]).await.map_err(SpliceError::Own)?;
         buffer[..HEADER_BYTES].copy_from_slice(&header(read));
@@ -70,7 +72,7 @@ pub(super) async fn receive(
     counts: &Counts,
 ) -> Result<(), SpliceError> {
     let mut decoder = Decoder::default();
-    let mut buffer = vec![0; MAX_PAYLOAD_BYTES];
+    let mut buffer = vec![0; MAX_PIPE_PAYLOAD_BYTES];
     while !decoder.ended() {
         let read = peer.read(&mut buffer).await.map_err(SpliceError::Peer)?;
         if read == 0 {
@@ -99,11 +101,7 @@ async fn write(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resu
 }
 
 fn malformed(malformed: Malformed) -> SpliceError {
-    let text = match malformed {
-        Malformed::TooLong => "it sent a frame over the limit",
-        Malformed::AfterEnd => "it sent bytes after its end",
-    };
-    SpliceError::Peer(io::Error::new(io::ErrorKind::InvalidData, text))
+    SpliceError::Peer(io::Error::new(io::ErrorKind::InvalidData, malformed))
 }
 
 #[cfg(test)]

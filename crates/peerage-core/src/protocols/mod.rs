@@ -3,3 +3,4 @@
 
 pub mod exchange;
 pub mod link;
+pub mod pipe;

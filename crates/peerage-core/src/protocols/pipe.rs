@@ -5,20 +5,47 @@
 //! connection has died. With frames the end is said, so a pipe that was cut
 //! off is never taken for one that is complete.
 
+use crate::limits::MAX_PIPE_PAYLOAD_BYTES;
+
+/// The protocol's name.
+pub const PROTOCOL: &str = "/peerage/pipe/1";
+
 /// The bytes before a frame's payload.
-pub(super) const HEADER_BYTES: usize = 4;
+pub const HEADER_BYTES: usize = 4;
 
-/// The longest payload, in bytes: a few packets of a fast network's buffers.
-pub(super) const MAX_PAYLOAD_BYTES: usize = 256 * 1024;
-
-/// The header of a payload of `length` bytes, at most [`MAX_PAYLOAD_BYTES`].
-pub(super) fn header(length: usize) -> [u8; HEADER_BYTES] {
-    u32::try_from(length).expect("payloads are short").to_be_bytes()
+/// The header of a payload of `length` bytes; length zero is the end.
+///
+/// # Panics
+///
+/// When `length` is over [`MAX_PIPE_PAYLOAD_BYTES`]: cut what you send.
+#[must_use]
+pub fn header(length: usize) -> [u8; HEADER_BYTES] {
+    assert!(length <= MAX_PIPE_PAYLOAD_BYTES, "a payload of {length} bytes is over the limit");
+    u32::try_from(length).expect("the limit fits in 32 bits").to_be_bytes()
 }
 
-/// Reads frames in pieces of any size.
+/// Reads frames in pieces of any size, without holding any payload.
+///
+/// ```
+/// use peerage_core::protocols::pipe::{Decoder, Piece, header};
+///
+/// let stream = [&header(3)[..], b"abc", &header(0)].concat();
+/// let (mut decoder, mut rest, mut payload) = (Decoder::default(), &stream[..], Vec::new());
+/// while !rest.is_empty() {
+///     let length = match decoder.feed(rest)? {
+///         Piece::Header(length) => length,
+///         Piece::Payload(length) => {
+///             payload.extend_from_slice(&rest[..length]);
+///             length
+///         }
+///     };
+///     rest = &rest[length..];
+/// }
+/// assert!(decoder.ended() && payload == b"abc");
+/// # Ok::<(), peerage_core::protocols::pipe::Malformed>(())
+/// ```
 #[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub struct Decoder {
     header: [u8; HEADER_BYTES],
     header_have: usize,
     payload_left: usize,
@@ -26,8 +53,8 @@ pub(super) struct Decoder {
 }
 
 /// What a piece of the stream begins with.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
     /// So many bytes of header; feed the rest again.
     Header(usize),
     /// So many bytes of payload; feed the rest again.
@@ -35,11 +62,14 @@ pub(super) enum Piece {
 }
 
 /// Why a stream is not one of this protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Malformed {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
     /// A frame is longer than allowed.
+    #[error("it sent a frame of over {MAX_PIPE_PAYLOAD_BYTES} bytes; update the other side")]
     TooLong,
     /// Something follows the end.
+    #[error("it sent bytes after its end; update the other side")]
     AfterEnd,
 }
 
@@ -49,7 +79,7 @@ impl Decoder {
     /// # Errors
     ///
     /// When the other end breaks the protocol.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
         if self.ended {
             return Err(Malformed::AfterEnd);
         }
@@ -70,7 +100,7 @@ impl Decoder {
     fn begin(&mut self) -> Result<(), Malformed> {
         self.header_have = 0;
         let length = usize::try_from(u32::from_be_bytes(self.header)).unwrap_or(usize::MAX);
-        if length > MAX_PAYLOAD_BYTES {
+        if length > MAX_PIPE_PAYLOAD_BYTES {
             return Err(Malformed::TooLong);
         }
         self.payload_left = length;
@@ -79,7 +109,8 @@ impl Decoder {
     }
 
     /// Whether the other end has said that it is done.
-    pub(super) const fn ended(&self) -> bool {
+    #[must_use]
+    pub const fn ended(&self) -> bool {
         self.ended
     }
 }
@@ -119,9 +150,13 @@ mod tests {
 
     #[test]
     fn what_breaks_the_protocol_is_refused() {
-        let longest = [&header(MAX_PAYLOAD_BYTES)[..], &vec![7; MAX_PAYLOAD_BYTES]].concat();
-        assert_eq!(decode(&longest, 999).map(|(payload, _)| payload.len()), Ok(MAX_PAYLOAD_BYTES));
-        let longer = header(MAX_PAYLOAD_BYTES + 1);
+        let longest =
+            [&header(MAX_PIPE_PAYLOAD_BYTES)[..], &vec![7; MAX_PIPE_PAYLOAD_BYTES]].concat();
+        assert_eq!(
+            decode(&longest, 999).map(|(payload, _)| payload.len()),
+            Ok(MAX_PIPE_PAYLOAD_BYTES)
+        );
+        let longer = u32::try_from(MAX_PIPE_PAYLOAD_BYTES + 1).unwrap().to_be_bytes();
         assert_eq!(decode(&longer, 4), Err(Malformed::TooLong));
         assert_eq!(decode(&[&header(0)[..], b"x"].concat(), 9), Err(Malformed::AfterEnd));
     }
