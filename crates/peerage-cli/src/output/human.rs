@@ -21,6 +21,8 @@ pub(crate) struct Human {
     talks: bool,
     verbose: bool,
     colours: bool,
+    /// Standard output takes colours.
+    paints: bool,
     qr_columns: Option<usize>,
 }
 
@@ -32,6 +34,7 @@ impl Human {
             talks,
             verbose: settings.verbose > 0,
             colours: settings.colours,
+            paints: settings.colours && settings.shows,
             qr_columns: qr_columns(qr, settings.shows && talks),
         }
     }
@@ -104,7 +107,7 @@ impl Human {
             amount(shared.bytes),
             seconds(shared.milliseconds)
         ));
-        let code = self.qr_columns.and_then(|columns| qr::draw(&shared.qr, columns));
+        let code = self.qr_columns.and_then(|columns| qr::draw(&shared.qr, columns, self.paints));
         if let Some(code) = code {
             super::write_out(format!("{code}\n").as_bytes())?;
         }

@@ -130,15 +130,19 @@ fn so_far(bytes: u64, total: Option<u64>, rate: u64) -> String {
 }
 
 fn transfer_bar(total: Option<u64>) -> ProgressBar {
-    let template = "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}  \
-                    {decimal_bytes_per_sec}  {eta} left";
+    let (bar, template) = match total {
+        Some(total) => (
+            ProgressBar::new(total),
+            "{wide_msg} {bar:20} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left",
+        ),
+        None => (
+            ProgressBar::no_length(),
+            "{spinner} {wide_msg} {decimal_bytes} {decimal_bytes_per_sec}",
+        ),
+    };
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    match total {
-        Some(total) => ProgressBar::new(total),
-        None => ProgressBar::no_length(),
-    }
-    .with_style(style)
+    bar.with_style(style)
 }
 
 /// How long `bytes` take at `rate`.
