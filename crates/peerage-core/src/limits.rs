@@ -83,7 +83,7 @@ pub const GATEWAY_WRITE_STALL_BYTES: usize = 64 * 1024;
 
 // --- discovery: announcements on the local network ---
 
-/// The most entries of a DNS-SD TXT record that are looked at. Ours has seven;
+/// The most entries of a DNS-SD TXT record that are looked at. Ours has at most eight;
 /// a browser's own additions still fit.
 pub const MAX_TXT_ENTRIES: usize = 32;
 
@@ -125,6 +125,8 @@ pub const MAX_RESPONDER_RECORDS: i64 = 12_288;
 /// The most events about nearby peers that wait for a reader. A slower reader
 /// is told that it missed some.
 pub const MAX_NEARBY_EVENTS: usize = 256;
+
+// --- data: nodes, records, CARs and walks ---
 
 /// The most links one dag-pb node may have: what fits in the largest block
 /// when every link has a SHA-256 CID and a short name, rounded up. Bounds what

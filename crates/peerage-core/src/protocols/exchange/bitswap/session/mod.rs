@@ -130,14 +130,14 @@ pub struct TooManyPeers;
 /// ```
 /// use std::time::Instant;
 /// use bytes::Bytes;
-/// use libp2p_identity::Keypair;
 /// use peerage_core::{
 ///     data::{Block, HashKind, codec},
+///     identity::parse_peer_id,
 ///     protocols::exchange::bitswap::{Event, Session, SessionConfig},
 /// };
 ///
 /// let block = Block::new(codec::RAW, HashKind::Sha2_256, Bytes::from_static(b"dawn"));
-/// let peer = Keypair::generate_ed25519().public().to_peer_id();
+/// let peer = parse_peer_id("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")?;
 /// let now = Instant::now();
 /// let mut session = Session::new(SessionConfig::default(), now);
 /// session.add_peer(peer, now)?;
