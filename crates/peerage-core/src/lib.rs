@@ -11,3 +11,5 @@ pub mod identity;
 pub mod limits;
 pub mod protocols;
 pub mod text;
+
+mod varint;

@@ -7,10 +7,13 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use unsigned_varint::{decode, encode};
+use unsigned_varint::encode;
 
 use super::{Cid, dag_cbor};
-use crate::limits::{MAX_CAR_HEADER_BYTES, MAX_CAR_SECTION_BYTES};
+use crate::{
+    limits::{MAX_CAR_HEADER_BYTES, MAX_CAR_SECTION_BYTES},
+    varint,
+};
 
 /// Why a CAR cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -245,9 +248,9 @@ impl Decoder {
     fn delimited(&mut self, limit: usize, too_large: CarError) -> Result<Option<Bytes>, CarError> {
         let mut head = [0; 10];
         let available = self.peek(&mut head);
-        let (length, rest) = match decode::u64(&head[..available]) {
+        let (length, rest) = match varint::read(&head[..available]) {
             Ok(read) => read,
-            Err(decode::Error::Insufficient) => return Ok(None),
+            Err(varint::Error::Insufficient) => return Ok(None),
             Err(_) => return Err(CarError::MalformedSection),
         };
         let prefix = available - rest.len();

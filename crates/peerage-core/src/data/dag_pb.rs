@@ -6,10 +6,13 @@
 //! the link is called, byte for byte.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use unsigned_varint::{decode, encode};
+use unsigned_varint::encode;
 
 use super::Cid;
-use crate::limits::{MAX_BLOCK_BYTES, MAX_NODE_LINKS};
+use crate::{
+    limits::{MAX_BLOCK_BYTES, MAX_NODE_LINKS},
+    varint,
+};
 
 /// A decoded dag-pb node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -146,8 +149,8 @@ impl<'a> Fields<'a> {
     }
 
     fn number(&mut self) -> Result<u64, DagPbError> {
-        let (number, rest) = decode::u64(self.rest).map_err(|error| match error {
-            decode::Error::Insufficient => DagPbError::Truncated,
+        let (number, rest) = varint::read(self.rest).map_err(|error| match error {
+            varint::Error::Insufficient => DagPbError::Truncated,
             _ => DagPbError::MalformedNumber,
         })?;
         self.rest = rest;
@@ -288,6 +291,10 @@ mod tests {
             (
                 &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
                 DagPbError::Truncated,
+            ),
+            (
+                &[0x0a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2],
+                DagPbError::MalformedNumber,
             ),
             (&[0x0a, 0x80, 0x00], DagPbError::MalformedNumber),
             (&[0x1a, 0], DagPbError::UnexpectedField { tag: 0x1a }),

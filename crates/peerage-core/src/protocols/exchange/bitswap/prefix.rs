@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use cid::multihash::Multihash;
 
-use crate::data::{Block, Cid, HashKind, VerifyError, codec};
+use crate::{
+    data::{Block, Cid, HashKind, VerifyError, codec},
+    varint,
+};
 
 const IDENTITY: u64 = 0;
 
@@ -81,8 +84,7 @@ impl Prefix {
         let mut fields = [0; 4];
         let mut rest = bytes;
         for field in &mut fields {
-            (*field, rest) =
-                unsigned_varint::decode::u64(rest).map_err(|_| PrefixError::Malformed)?;
+            (*field, rest) = varint::read(rest).map_err(|_| PrefixError::Malformed)?;
         }
         let [version, codec, hash, digest_bytes] = fields;
         let prefix = Self { version, codec, hash, digest_bytes };
