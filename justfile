@@ -23,4 +23,5 @@ lint:
 
 # Fuzz one decoder for a while: just fuzz car
 fuzz target seconds="60":
-    cargo +nightly fuzz run {{target}} -- -max_total_time={{seconds}}
+    mkdir -p fuzz/corpus-run/{{target}}
+    cargo fuzz run --sanitizer none {{target}} fuzz/corpus-run/{{target}} fuzz/seeds/{{target}} -- -max_total_time={{seconds}}
