@@ -392,7 +392,7 @@ fn worth_telling(addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
     let anywhere = ranked.iter().any(|((local, ..), _)| !local);
     ranked
         .into_iter()
-        .filter(|((local, web, _), _)| !web && !(anywhere && *local))
+        .filter(|((local, web, _), _)| !web && (!local || !anywhere))
         .map(|(_, address)| address)
         .take(LINK_ADDRESSES)
         .collect()

@@ -23,8 +23,8 @@ use crate::exchange::gateway::{self, CarBlocks, GatewayClient, GatewayError};
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// How many batches may wait for the receiving thread. With blocks of 1 MiB a
-/// slot then holds at most some 3 MiB.
-const BATCHES_WAITING: usize = 2;
+/// slot then holds at most some 2 MiB.
+const BATCHES_WAITING: usize = 1;
 
 /// One stream's worth of requests.
 pub(crate) struct GatewaySlot {

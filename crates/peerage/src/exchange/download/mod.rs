@@ -290,7 +290,7 @@ fn rate(history: &std::collections::VecDeque<(Duration, u64)>) -> u64 {
         return 0;
     };
     let millis = u64::try_from((*to - *from).as_millis()).unwrap_or(u64::MAX);
-    if millis == 0 { 0 } else { now.saturating_sub(*before).saturating_mul(1000) / millis }
+    now.saturating_sub(*before).saturating_mul(1000).checked_div(millis).unwrap_or(0)
 }
 
 fn summary(shared: &Shared, disk: &Disk, elapsed: Duration) -> Got {
