@@ -1,13 +1,14 @@
 //! Walking, handing out work, and putting the results together.
 
+mod large;
+
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     ffi::OsString,
-    fs::{self, File},
-    io,
+    fs, io,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Mutex,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread,
@@ -24,9 +25,11 @@ use peerage_core::{
     limits::MAX_IMPORT_DEPTH,
 };
 
+use large::LargeFile;
+
 use super::{
     ImportError, ImportOptions, ImportProgress, ImportWarning, Imported,
-    hashing::{self, Hashed, Job, MAX_ATTEMPTS, Outcome, Rules, SmallFile, Trouble},
+    hashing::{self, Hashed, Job, Outcome, Rules, SmallFile, Trouble},
     walk::{self, Start},
 };
 use crate::store::{
@@ -88,21 +91,6 @@ struct Folder {
     entries: Vec<Entry>,
     /// How many entries are still to come.
     missing: usize,
-}
-
-/// A file that is read in pieces.
-struct LargeFile {
-    item: Item,
-    file: Arc<File>,
-    stat: Stat,
-    layout: FileLayout,
-    /// Where the next piece to be handed out starts.
-    issued: u64,
-    /// Where the next leaf goes.
-    placed: u64,
-    /// Leaves that came before their turn, by offset.
-    early: BTreeMap<u64, Vec<Part>>,
-    attempt: u32,
 }
 
 struct Assembly<'a> {
@@ -209,6 +197,7 @@ impl<'a> Assembly<'a> {
                 }
             }
             Outcome::Piece { number, offset, leaves } => self.take_piece(number, offset, leaves)?,
+            Outcome::Lost => return Err(ImportError::Cancelled),
         }
         self.flush(BATCH_RECORDS)
     }
@@ -460,90 +449,6 @@ impl<'a> Assembly<'a> {
         self.files += 1;
         self.total_bytes += built.file_bytes;
         self.place(item, built, false)
-    }
-
-    fn open_large(&mut self, number: u32, item: Item, attempt: u32) -> Result<(), ImportError> {
-        let opened = os::open(&item.path).and_then(|file| Ok((os::stat(&file)?, file)));
-        let (stat, file) = match opened {
-            Ok(opened) => opened,
-            Err(error) => return self.leave_out_unreadable(item, error),
-        };
-        if stat.size <= self.small_bytes() || !stat.is_file {
-            return Err(ImportError::Changing { path: item.path });
-        }
-        // Until it is whole its blocks are hashed again when read.
-        self.batch.file(number, self.record(&item, &stat, false))?;
-        let layout = FileLayout::new(self.rules.profile);
-        let (issued, placed, early) = (0, 0, BTreeMap::new());
-        let file = Arc::new(file);
-        let large = LargeFile { item, file, stat, layout, issued, placed, early, attempt };
-        self.large.insert(number, large);
-        self.issuing.push_back(number);
-        Ok(())
-    }
-
-    fn next_piece(&mut self) -> Option<Job> {
-        let number = *self.issuing.front()?;
-        let large = self.large.get_mut(&number)?;
-        let chunk = self.rules.profile.chunk_size.max(1) as u64;
-        let piece = chunk * (PIECE_BYTES / chunk).max(1);
-        let (offset, len) = (large.issued, piece.min(large.stat.size - large.issued));
-        large.issued += len;
-        let file = Arc::clone(&large.file);
-        if large.issued == large.stat.size {
-            self.issuing.pop_front();
-        }
-        Some(Job::Piece { number, file, offset, len })
-    }
-
-    fn take_piece(
-        &mut self,
-        number: u32,
-        offset: u64,
-        leaves: Result<Vec<Part>, Trouble>,
-    ) -> Result<(), ImportError> {
-        // A piece of an attempt that was given up is nobody's.
-        let Some(mut large) = self.large.remove(&number) else { return Ok(()) };
-        let leaves = match leaves {
-            Ok(leaves) => leaves,
-            Err(Trouble::Changing) => return self.start_again(number, large),
-            Err(trouble) => {
-                self.stop_issuing(number);
-                return self.trouble(large.item, trouble);
-            }
-        };
-        self.progress.hashed(leaves.iter().map(|leaf| leaf.file_bytes).sum());
-        large.early.insert(offset, leaves);
-        while let Some(leaves) = large.early.remove(&large.placed) {
-            large.placed = self.push_leaves(&mut large.layout, number, large.placed, &leaves);
-        }
-        if large.placed < large.stat.size {
-            self.large.insert(number, large);
-            return Ok(());
-        }
-        let now = os::stat(&large.file);
-        if !now.is_ok_and(|now| now.same_content(&large.stat)) {
-            return self.start_again(number, large);
-        }
-        self.batch.file(number, self.record(&large.item, &large.stat, true))?;
-        let metadata = self.rules.metadata_of(&large.stat);
-        let built = self.end_layout(large.layout, &metadata, &large.item)?;
-        self.end_file(large.item, built)
-    }
-
-    fn stop_issuing(&mut self, number: u32) {
-        self.issuing.retain(|other| *other != number);
-    }
-
-    /// Reads a file that changed once more, under a new number: what was
-    /// recorded under the old one stays marked as to be hashed again.
-    fn start_again(&mut self, number: u32, large: LargeFile) -> Result<(), ImportError> {
-        self.stop_issuing(number);
-        if large.attempt >= MAX_ATTEMPTS {
-            return Err(ImportError::Changing { path: large.item.path });
-        }
-        let again = self.number()?;
-        self.open_large(again, large.item, large.attempt + 1)
     }
 
     fn flush(&mut self, over: usize) -> Result<(), ImportError> {

@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, SyncSender},
     },
+    thread,
 };
 
 use bytes::Bytes;
@@ -60,7 +61,24 @@ pub(super) enum Job {
 
 pub(super) enum Outcome {
     Files(Vec<(u32, Result<Hashed, Trouble>)>),
-    Piece { number: u32, offset: u64, leaves: Result<Vec<Part>, Trouble> },
+    Piece {
+        number: u32,
+        offset: u64,
+        leaves: Result<Vec<Part>, Trouble>,
+    },
+    /// The job's thread panicked, which its scope tells on.
+    Lost,
+}
+
+/// A job whose outcome somebody waits for: even a panic must be told.
+struct Owed<'a>(&'a SyncSender<Outcome>);
+
+impl Drop for Owed<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _nobody_waits = self.0.send(Outcome::Lost);
+        }
+    }
 }
 
 /// A file that was read whole and did not change meanwhile.
@@ -87,6 +105,7 @@ impl From<io::Error> for Trouble {
 /// Does jobs until there are no more, or nobody wants the outcomes.
 pub(super) fn work(rules: Rules, jobs: &Mutex<Receiver<Job>>, outcomes: &SyncSender<Outcome>) {
     let mut hasher = Hasher { rules, buffer: Vec::new() };
+    let _owed = Owed(outcomes);
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
