@@ -204,6 +204,7 @@ fn unavailable(error: &ReadError, asked: &HeaderMap) -> Response<Answer> {
             sentence(StatusCode::PRECONDITION_FAILED, "the block is not at hand here")
         }
         404 => sentence(StatusCode::NOT_FOUND, &error.public_reason()),
+        400 => sentence(StatusCode::BAD_REQUEST, &error.public_reason()),
         _ => sentence(StatusCode::INTERNAL_SERVER_ERROR, &error.public_reason()),
     }
 }
