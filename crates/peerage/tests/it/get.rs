@@ -18,6 +18,7 @@ use peerage::{
     data::Cid,
     exchange::{
         BlockSource, SourceError,
+        bitswap::Bitswap,
         download::{GetError, GetEvent, Got, Provider},
         gateway::{self, Gateway},
     },
@@ -28,7 +29,10 @@ use peerage::{
     session::{Session, SessionOptions, Share},
     store::Store,
 };
-use peerage_core::protocols::link::Target;
+use peerage_core::{
+    data::{Block, HashKind, dag_pb::Writer},
+    protocols::link::{Link, Target},
+};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -66,11 +70,21 @@ impl Peer {
         &self,
         share: &Share,
         extra: Vec<Provider>,
+        watch: impl FnMut(GetEvent),
+        stop: CancellationToken,
+    ) -> Result<Got, GetError> {
+        self.get_link(share.link.clone(), extra, watch, stop).await
+    }
+
+    async fn get_link(
+        &self,
+        link: Link,
+        extra: Vec<Provider>,
         mut watch: impl FnMut(GetEvent),
         stop: CancellationToken,
     ) -> Result<Got, GetError> {
         let (events, mut seen) = mpsc::channel(256);
-        let target = Target::Link(share.link.clone());
+        let target = Target::Link(link);
         let getting = self.session.get(&target, self.path("got"), extra, events, stop);
         let watching = async {
             while let Some(event) = seen.recv().await {
@@ -228,6 +242,7 @@ async fn an_interrupted_get_continues_from_what_is_right_on_disk() {
     assert!(got.resumed < got.bytes);
     assert_eq!(fs::read(&got.path).unwrap(), bytes(64 << 20, 4));
     assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new());
+    assert_eq!(bob.session.store().trees().len(), 1, "earlier tries are forgotten");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -313,7 +328,7 @@ async fn a_liar_alone_delivers_nothing() {
     fs::write(&file, bytes(5 << 20, 6)).unwrap();
     let mut share = alice.share(&file).await;
     let (_liar, lies) = twisted(alice.session.store().clone(), lie).await;
-    share.link = peerage_core::protocols::link::Link::new(share.imported.root).unwrap();
+    share.link = Link::new(share.imported.root).unwrap();
     let refused = bob.get_from(&share, vec![lies], |_| {}, CancellationToken::new()).await;
     assert!(matches!(refused, Err(GetError::WrongBytes { .. })), "{refused:?}");
     assert!(!bob.path("got").join(share.imported.root.to_string()).exists());
@@ -336,7 +351,7 @@ async fn a_stalled_provider_loses_its_parts() {
     let (_slow, slow) = twisted(alice.session.store().clone(), stall).await;
     let stalled = slow.peer;
     let providers = vec![slow, alice.provider()];
-    share.link = peerage_core::protocols::link::Link::new(share.imported.root).unwrap();
+    share.link = Link::new(share.imported.root).unwrap();
     let mut taken = 0;
     let watch = |event: GetEvent| {
         taken += usize::from(matches!(event, GetEvent::TakenOver { from, .. } if from == stalled));
@@ -394,4 +409,96 @@ async fn a_peer_that_has_not_got_it_says_so_at_once() {
     let refused = bob.get(&share).await;
     assert!(matches!(refused, Err(GetError::NotFound { .. })), "{refused:?}");
     assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new());
+}
+
+/// A peer that has a store's blocks and speaks no gateway.
+async fn bitswap_only(store: &Store) -> (Node, Bitswap, Provider) {
+    let node = Node::spawn(presets::loopback()).await.unwrap();
+    let bitswap = Bitswap::start(&node, Some(Arc::new(store.clone()))).unwrap();
+    let provider = Provider { peer: node.peer_id(), addresses: node.listen_addresses() };
+    (node, bitswap, provider)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_speaks_only_bitswap_is_enough() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    make_album(&alice.path("summer"));
+    let share = alice.share(&alice.path("summer")).await;
+    let (_node, bitswap, provider) = bitswap_only(alice.session.store()).await;
+    let link = Link::new(share.imported.root).unwrap();
+    let mut exchanges = Vec::new();
+    let watch = |event: GetEvent| {
+        if let GetEvent::Connected { exchange, .. } = event {
+            exchanges.push(exchange);
+        }
+    };
+    let got = bob.get_link(link, vec![provider], watch, CancellationToken::new()).await.unwrap();
+    assert_eq!(picture_of(&got.path), picture_of(&alice.path("summer")));
+    assert_eq!(exchanges, ["bitswap"]);
+    assert!(bitswap.bytes_sent() > got.bytes, "all of it came by bitswap");
+}
+
+/// A folder as no honest peer makes it.
+fn folder(entries: &[(&[u8], Cid)]) -> Block {
+    let mut node = Writer::with_capacity(256);
+    for (name, cid) in entries {
+        node.link(cid, b"", name, 10);
+    }
+    let (bytes, _) = node.finish(&[0x08, 0x01]);
+    Block::new(0x70, HashKind::default(), bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_would_leave_its_place_is_refused() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let leaf = Block::new(0x55, HashKind::default(), Bytes::from_static(b"evil"));
+    let file = *leaf.cid();
+    let mut deep = folder(&[(b"file", file)]);
+    let mut blocks = vec![leaf];
+    for _ in 0..600 {
+        let above = folder(&[(b"d", *deep.cid())]);
+        blocks.push(std::mem::replace(&mut deep, above));
+    }
+    let names: [&[u8]; 7] = [b"../x", b"..", b".", b"/etc/x", b"a/b", b"", b"nul\0"];
+    let mut evil: Vec<Block> = names.iter().map(|name| folder(&[(name, file)])).collect();
+    evil.push(folder(&[(b"twice", file), (b"twice", file)]));
+    evil.push(deep);
+    let roots: Vec<Cid> = evil.iter().map(|block| *block.cid()).collect();
+    blocks.extend(evil);
+    alice.session.store().put(&blocks).unwrap();
+    // Our own gateway would refuse to serve the deepest; bitswap knows no depth.
+    let (_node, _bitswap, evil) = bitswap_only(alice.session.store()).await;
+    let before = walk(bob.folder.path());
+    for root in roots {
+        let link = Link::new(root).unwrap();
+        let stop = CancellationToken::new();
+        let refused = bob.get_link(link, vec![evil.clone()], |_| {}, stop).await;
+        assert!(matches!(refused, Err(GetError::Malformed { .. })), "{root}: {refused:?}");
+        let outside: Vec<PathBuf> =
+            walk(bob.folder.path()).into_iter().filter(|path| !before.contains(path)).collect();
+        assert!(outside.iter().all(|path| path.starts_with(bob.path("got"))), "{outside:?}");
+        assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new(), "{root}");
+        assert_eq!(bob.session.store().trees(), [], "{root}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_gateway_refuses_for_good_is_not_asked_again() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let leaf = Block::new(0x55, HashKind::default(), Bytes::from_static(b"deep"));
+    let mut deep = folder(&[(b"file", *leaf.cid())]);
+    let mut blocks = vec![leaf];
+    for _ in 0..300 {
+        let above = folder(&[(b"d", *deep.cid())]);
+        blocks.push(std::mem::replace(&mut deep, above));
+    }
+    let link = Link::new(*deep.cid()).unwrap();
+    blocks.push(deep);
+    alice.session.store().put(&blocks).unwrap();
+    let refused =
+        bob.get_link(link, vec![alice.provider()], |_| {}, CancellationToken::new()).await;
+    match refused {
+        Err(GetError::NotFound { reasons, .. }) => assert!(reasons.contains("deeper"), "{reasons}"),
+        other => panic!("{other:?}"),
+    }
 }

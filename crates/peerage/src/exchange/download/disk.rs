@@ -10,6 +10,7 @@ use std::{
         ffi::OsStringExt,
         fs::{FileExt, MetadataExt},
     },
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -77,6 +78,8 @@ struct Inner {
     staging: Staging,
     store: Store,
     tree: TreeId,
+    /// The staging folder as the store knows it.
+    staged: PathBuf,
     counters: Counters,
     next_file: AtomicU32,
     recording: Mutex<Recording>,
@@ -86,7 +89,11 @@ struct Inner {
 
 /// The output of one download. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Disk(Arc<Inner>);
+pub(crate) struct Disk {
+    inner: Arc<Inner>,
+    /// Whether what arrives was on this machine already.
+    from_here: bool,
+}
 
 impl Disk {
     /// # Errors
@@ -94,24 +101,27 @@ impl Disk {
     /// When the store fails.
     pub(crate) fn new(staging: Staging, store: Store, root: &Cid) -> Result<Self, GetError> {
         let tree = store.add_tree(Some(*root), staging.folder())?;
-        Ok(Self(Arc::new(Inner {
+        let staged = store.tree(tree).map(|tree| tree.base).unwrap_or_default();
+        let inner = Arc::new(Inner {
             staging,
             store,
             tree,
+            staged,
             counters: Counters::default(),
             next_file: AtomicU32::new(0),
             recording: Mutex::new(Recording { batch: Batch::new(tree), since: Instant::now() }),
             directories: Mutex::new(Vec::new()),
             symlinks: Mutex::new(Vec::new()),
-        })))
+        });
+        Ok(Self { inner, from_here: false })
     }
 
     pub(crate) fn counters(&self) -> &Counters {
-        &self.0.counters
+        &self.inner.counters
     }
 
     pub(crate) fn staging(&self) -> &Staging {
-        &self.0.staging
+        &self.inner.staging
     }
 
     /// Takes all of `items` that an earlier try left on this disk, or that the
@@ -123,13 +133,13 @@ impl Disk {
     ) -> Result<Vec<Item<OutputFile>>, GetError> {
         let mut missing = Vec::new();
         let mut stack = items;
-        let mut output = self.clone();
+        let mut here = Self { inner: Arc::clone(&self.inner), from_here: true };
         while let Some(item) = stack.pop() {
-            if self.adopt(&item) {
+            if here.adopt(&item) {
                 continue;
             }
-            match self.stored(&item.cid) {
-                Some(block) => stack.extend(expand(&item, &block, &mut output)?),
+            match here.stored(&item.cid) {
+                Some(block) => stack.extend(expand(&item, &block, &mut here)?),
                 None => missing.push(item),
             }
         }
@@ -143,7 +153,7 @@ impl Disk {
         if item.cid.codec() != codec::RAW {
             return false;
         }
-        let Some(handle) = file.existing(&self.0.staging) else { return false };
+        let Some(handle) = file.existing(&self.inner.staging) else { return false };
         let Ok(length_in_memory) = usize::try_from(*length) else { return false };
         if length_in_memory > peerage_core::limits::MAX_BLOCK_BYTES {
             return false;
@@ -153,7 +163,6 @@ impl Disk {
         {
             return false;
         }
-        self.0.counters.resumed.fetch_add(*length, Ordering::Relaxed);
         let (cid, offset, length) = (item.cid, *offset, *length);
         let reference = Reference { cid, offset, length, frame: Frame::Raw };
         self.arrived(file, Some(reference), length).is_ok()
@@ -164,7 +173,7 @@ impl Disk {
         if let Some(block) = inline_block(cid) {
             return Some(block);
         }
-        let data = self.0.store.get(cid).ok()??;
+        let data = self.inner.store.get(cid).ok()??;
         Block::verified(*cid, data).ok()
     }
 
@@ -176,33 +185,36 @@ impl Disk {
         length: u64,
     ) -> Result<(), GetError> {
         lock(&file.0.references).extend(reference);
-        self.0.counters.bytes.fetch_add(length, Ordering::Relaxed);
+        self.inner.counters.bytes.fetch_add(length, Ordering::Relaxed);
+        if self.from_here {
+            self.inner.counters.resumed.fetch_add(length, Ordering::Relaxed);
+        }
         let before = file.0.remaining.fetch_sub(length, Ordering::AcqRel);
         if before == length { self.finish_file(file) } else { Ok(()) }
     }
 
     fn finish_file(&self, file: &OutputFile) -> Result<(), GetError> {
         let state = &file.0;
-        let handle = file.open(&self.0.staging)?;
+        let handle = file.open(&self.inner.staging)?;
         lock(&state.handle).take();
-        let failed = |e: io::Error| GetError::write(&self.0.staging.folder().join("…"), e);
+        let failed = |e: io::Error| GetError::write(&self.inner.staging.folder().join("…"), e);
         let found = handle.metadata().map_err(failed)?;
         if found.len() != state.size {
             handle.set_len(state.size).map_err(failed)?;
         }
         set_metadata(&handle, &state.metadata)
-            .map_err(|e| self.0.staging.failed_at(&state.path, e))?;
+            .map_err(|e| self.inner.staging.failed_at(&state.path, e))?;
         let record = FileRecord {
-            path: OsString::from_vec(self.0.staging.relative(&state.path)).into(),
+            path: OsString::from_vec(self.inner.staging.relative(&state.path)).into(),
             size: state.size,
             modified: Some(modified(&handle.metadata().map_err(failed)?)),
         };
-        self.0.counters.files.fetch_add(1, Ordering::Relaxed);
+        self.inner.counters.files.fetch_add(1, Ordering::Relaxed);
         self.record_file(record, std::mem::take(&mut *lock(&state.references)))
     }
 
     fn record_file(&self, record: FileRecord, references: Vec<Reference>) -> Result<(), GetError> {
-        let number = self.0.next_file.fetch_add(1, Ordering::Relaxed);
+        let number = self.inner.next_file.fetch_add(1, Ordering::Relaxed);
         let size = record.size;
         self.record(|batch| {
             batch.file(number, record)?;
@@ -221,7 +233,7 @@ impl Disk {
         &self,
         add: impl FnOnce(&mut Batch) -> Result<(), StoreError>,
     ) -> Result<(), GetError> {
-        let mut recording = lock(&self.0.recording);
+        let mut recording = lock(&self.inner.recording);
         add(&mut recording.batch)?;
         let due = recording.since.elapsed() > RECORD_INTERVAL;
         if due || recording.batch.len() >= RECORD_ENTRIES {
@@ -232,27 +244,27 @@ impl Disk {
 
     fn flush(&self, recording: &mut Recording) -> Result<(), GetError> {
         recording.since = Instant::now();
-        let batch = std::mem::replace(&mut recording.batch, Batch::new(self.0.tree));
-        Ok(self.0.store.write(batch)?)
+        let batch = std::mem::replace(&mut recording.batch, Batch::new(self.inner.tree));
+        Ok(self.inner.store.write(batch)?)
     }
 
     /// Records what has arrived, so that another try continues from it.
     pub(crate) fn save(&self) -> Result<(), GetError> {
-        let mut recording = lock(&self.0.recording);
+        let mut recording = lock(&self.inner.recording);
         self.flush(&mut recording)?;
-        Ok(self.0.store.sync()?)
+        Ok(self.inner.store.sync()?)
     }
 
     /// Everything has arrived: links, what is known of folders, and the name.
     pub(crate) fn finish(&self) -> Result<(), GetError> {
-        let staging = &self.0.staging;
-        for (path, target, metadata) in lock(&self.0.symlinks).drain(..) {
+        let staging = &self.inner.staging;
+        for (path, target, metadata) in lock(&self.inner.symlinks).drain(..) {
             staging.create_symlink(&path, &target)?;
             if let Some(times) = timestamps(&metadata) {
                 staging.touch_symlink(&path, &times)?;
             }
         }
-        let mut directories = std::mem::take(&mut *lock(&self.0.directories));
+        let mut directories = std::mem::take(&mut *lock(&self.inner.directories));
         // The deepest first: work inside a folder changes its time.
         directories.sort_by(|a, b| b.0.cmp(&a.0));
         for (path, metadata) in directories {
@@ -262,8 +274,8 @@ impl Disk {
         self.save()?;
         staging.finish()?;
         let home = staging.output().parent().unwrap_or(staging.output());
-        self.0.store.move_tree(self.0.tree, home)?;
-        Ok(())
+        self.inner.store.move_tree(self.inner.tree, home)?;
+        self.forget_tries()
     }
 
     /// The download failed: what arrived stays for another try; if nothing
@@ -271,7 +283,25 @@ impl Disk {
     pub(crate) fn keep_for_later(&self) {
         // The error that ended the download is the one to report.
         let _ = self.save();
-        self.0.staging.discard_if_empty();
+        if self.inner.staging.discard_if_empty() {
+            let _ = self.forget_tries();
+        }
+    }
+
+    /// The download can never succeed: nothing of it stays.
+    pub(crate) fn discard(&self) {
+        self.inner.staging.discard();
+        let _ = self.forget_tries();
+    }
+
+    /// Removes from the store what this and earlier tries recorded about files
+    /// in the staging folder, which is gone.
+    fn forget_tries(&self) -> Result<(), GetError> {
+        let store = &self.inner.store;
+        for tree in store.trees().iter().filter(|tree| tree.base == self.inner.staged) {
+            store.remove_tree(tree.id)?;
+        }
+        Ok(())
     }
 }
 
@@ -300,9 +330,9 @@ impl Output for Disk {
     type Error = GetError;
 
     fn directory(&mut self, path: &EntryPath, metadata: Metadata) -> Result<(), GetError> {
-        self.0.staging.create_directory(path)?;
+        self.inner.staging.create_directory(path)?;
         if metadata != Metadata::default() {
-            lock(&self.0.directories).push((path.clone(), metadata));
+            lock(&self.inner.directories).push((path.clone(), metadata));
         }
         Ok(())
     }
@@ -313,7 +343,7 @@ impl Output for Disk {
         target: &[u8],
         metadata: Metadata,
     ) -> Result<(), GetError> {
-        lock(&self.0.symlinks).push((path.clone(), target.to_vec(), metadata));
+        lock(&self.inner.symlinks).push((path.clone(), target.to_vec(), metadata));
         Ok(())
     }
 
@@ -340,10 +370,10 @@ impl Output for Disk {
     fn data(&mut self, piece: Piece<'_, OutputFile>) -> Result<(), GetError> {
         let (file, bytes) = (piece.file, piece.bytes());
         let length = bytes.len() as u64;
-        let handle = file.open(&self.0.staging)?;
+        let handle = file.open(&self.inner.staging)?;
         handle
             .write_all_at(bytes, piece.offset)
-            .map_err(|e| GetError::write(self.0.staging.output(), e))?;
+            .map_err(|e| GetError::write(self.inner.staging.output(), e))?;
         drop(handle);
         let reference = frame_of(&piece).map(|frame| Reference {
             cid: *piece.block.cid(),

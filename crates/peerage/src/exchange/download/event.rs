@@ -39,7 +39,8 @@ pub enum GetEvent {
         /// Whether it will be tried again.
         again: bool,
     },
-    /// An earlier try had left this much, and it was verified.
+    /// So much was on this machine, most often from an earlier try, and was
+    /// verified.
     Resumed {
         /// Content bytes that are there already.
         bytes: u64,
@@ -79,7 +80,8 @@ pub struct Got {
     pub path: std::path::PathBuf,
     /// Its content bytes.
     pub bytes: u64,
-    /// Those of them that an earlier try had left.
+    /// Those of them that were on this machine already, most often from an
+    /// earlier try.
     pub resumed: u64,
     /// Its files.
     pub files: u64,

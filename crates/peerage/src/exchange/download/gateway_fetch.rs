@@ -136,6 +136,8 @@ fn request_for(unit: &Unit<OutputFile>) -> GatewayRequest {
 fn slot_end(error: GatewayError) -> SlotEnd {
     match error {
         GatewayError::NotFound { .. } => SlotEnd::HasNot(error.to_string()),
+        // What it will never answer need not be asked again.
+        GatewayError::Refused { status: 400..500, .. } => SlotEnd::HasNot(error.to_string()),
         other => SlotEnd::Lost(other.to_string()),
     }
 }

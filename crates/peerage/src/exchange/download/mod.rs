@@ -122,6 +122,10 @@ pub async fn get(
     let finishing = disk.clone();
     blocking(move || match result {
         Ok(()) => finishing.finish(),
+        Err(error @ GetError::Malformed { .. }) => {
+            finishing.discard();
+            Err(error)
+        }
         Err(error) => {
             finishing.keep_for_later();
             Err(error)

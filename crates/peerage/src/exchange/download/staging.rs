@@ -169,9 +169,15 @@ impl Staging {
     }
 
     /// Removes the folder if nothing has arrived, so that a try that failed at
-    /// once leaves nothing behind.
-    pub(crate) fn discard_if_empty(&self) {
-        let _ = std::fs::remove_dir(&self.folder);
+    /// once leaves nothing behind. Whether the folder is gone.
+    pub(crate) fn discard_if_empty(&self) -> bool {
+        std::fs::remove_dir(&self.folder).is_ok()
+    }
+
+    /// Removes the folder with all that has arrived.
+    pub(crate) fn discard(&self) {
+        // What cannot be removed is in a folder that says what it is.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 
     /// How many bytes the disk still takes.
