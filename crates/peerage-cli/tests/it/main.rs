@@ -3,9 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
+/// Kubo, and networks of hosts: those of the library's tests.
+#[allow(dead_code, reason = "each of the two uses what it needs")]
+#[path = "../../../peerage/tests/it/support/mod.rs"]
+mod peers;
+
 mod command_line;
 mod exchange;
+mod full_disk;
 mod identities;
+mod kubo;
+#[cfg(target_os = "linux")]
+mod nearby;
 mod one_home;
 mod pipes;
 mod reaching;

@@ -19,6 +19,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How many events of a process can wait to be read by the test.
 const EVENTS: usize = 100_000;
 
+/// The command under test.
+pub(crate) const PEERAGE: &str = env!("CARGO_BIN_EXE_peerage");
+
 /// Bytes that are not the same everywhere.
 pub(crate) fn bytes(length: usize) -> Vec<u8> {
     (0..length).map(|number| (number.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
@@ -45,12 +48,18 @@ impl Home {
 
     /// The command, on the loopback interface alone.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_peerage"));
+        let mut command = self.settle(Command::new(PEERAGE));
+        command.env("PEERAGE_LISTEN", "/ip4/127.0.0.1/tcp/0").env("PEERAGE_NO_DISCOVERY", "1");
+        command
+    }
+
+    /// Lets a command that runs [`PEERAGE`] use this home.
+    pub(crate) fn settle(&self, mut command: Command) -> Command {
         command
             .current_dir(self.folder.path())
             .env("PEERAGE_HOME", self.path())
-            .env("PEERAGE_LISTEN", "/ip4/127.0.0.1/tcp/0")
-            .env("PEERAGE_NO_DISCOVERY", "1")
+            .env_remove("PEERAGE_LISTEN")
+            .env_remove("PEERAGE_NO_DISCOVERY")
             .env_remove("PEERAGE_IDENTITY")
             .env_remove("PEERAGE_PASSPHRASE_FILE");
         command
@@ -174,7 +183,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         let mut child = spawn(command);
         let lines = Lines::of(child.stdout.take().unwrap());
         let errors = Lines::of(child.stderr.take().unwrap());

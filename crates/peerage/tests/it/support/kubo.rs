@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{skip, soon};
 
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/kubo");
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../peerage/tests/interop/kubo");
 
 /// A running Kubo with an empty repository; it ends with this.
 pub(crate) struct Kubo {

@@ -1,0 +1,30 @@
+//! The command on a local network.
+
+use std::fs;
+
+use crate::{
+    peers::lan::{Host, Lan},
+    support::{Events, Home, PEERAGE, bytes},
+};
+
+/// Starts a command on a host, which finds others by discovery alone.
+fn start(host: &Host, home: &Home, arguments: &[&str]) -> Events {
+    Events::of(home.settle(host.command(PEERAGE)).arg("--json").args(arguments))
+}
+
+#[test]
+fn who_shares_is_listed_and_a_bare_cid_is_enough() {
+    let Some(lan) = Lan::new("the command on a local network", 2) else { return };
+    let (ann, bob) = (Home::new(), Home::new());
+    fs::write(ann.work().join("picture.jpg"), bytes(3_000_000)).unwrap();
+    let mut share = start(&lan.hosts[0], &ann, &["share", "picture.jpg"]);
+    let cid = share.wait_for("shared")["cid"].as_str().unwrap().to_owned();
+    let ann_is = ann.ok(&["id", "list"]);
+    let (code, events) = start(&lan.hosts[1], &bob, &["peers", "--nearby", "--wait", "5"]).finish();
+    assert_eq!(code, Some(0));
+    let found: Vec<_> = events.iter().filter(|event| event["event"] == "nearby").collect();
+    assert_eq!(found.len(), 1, "{events:?}");
+    assert!(ann_is.contains(found[0]["peer"].as_str().unwrap()), "{found:?}, {ann_is}");
+    start(&lan.hosts[1], &bob, &["get", &cid]).wait_for("got");
+    assert_eq!(fs::read(bob.work().join(&cid)).unwrap(), bytes(3_000_000));
+}
