@@ -56,7 +56,7 @@ fn lost_sender(stage: &Stage) -> io::Result<Duration> {
     let link = field(&share.wait_for("\"shared\"")?.0, "link")?;
     let mut get = command(&homes.join("bob"));
     let mut get = Measured::start(get.arg("get").arg(link).arg("-o").arg(&output))?;
-    get.wait_for("\"progress\"")?;
+    get.wait_for("\"connected\"")?;
     share.signal(Signal::STOP)?;
     let frozen = Instant::now();
     let noticed = get.wait_for("\"provider_lost\"").map(|_| frozen.elapsed());

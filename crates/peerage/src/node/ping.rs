@@ -28,10 +28,13 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// How often each connection is pinged.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long the answer may take on a connection on which nothing else gets
-/// through. A peer that hangs is noticed within 5 s by this; one that
-/// vanished, by the transport.
-const PATIENCE: Duration = Duration::from_millis(2_800);
+/// How long a connection with a question open may be quiet. A peer that hangs
+/// is noticed within 5 s by this, whatever was on its way; one that vanished,
+/// by the transport.
+const PATIENCE: Duration = Duration::from_millis(2_600);
+
+/// How often a connection with a question open is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Sends 32 bytes, and measures until they are back.
 pub(super) async fn round_trip<S>(stream: &mut S) -> Result<Duration, PingError>
@@ -84,24 +87,31 @@ impl Watch {
     pub(super) async fn run(self) {
         let Ok(stream) = self.streams.open_on(self.peer, self.id, PROTOCOL).await else { return };
         let mut stream = stream.without_notice();
-        loop {
-            let before = self.activity();
-            match tokio::time::timeout(PATIENCE, round_trip(&mut stream)).await {
-                Ok(Ok(rtt)) => self.state.set_rtt(&self.peer, rtt),
-                Ok(Err(_)) => return,
-                Err(_) if self.activity() == before => break,
-                // Alive, but too busy: the late answer must not be taken for
-                // that of the next question, so the next has a new stream.
-                Err(_) => match self.streams.open_on(self.peer, self.id, PROTOCOL).await {
-                    Ok(new) => stream = new.without_notice(),
-                    Err(_) => return,
-                },
-            }
+        while let Some(answer) = self.answer_to(&mut stream).await {
+            let Ok(rtt) = answer else { return };
+            self.state.set_rtt(&self.peer, rtt);
             tokio::time::sleep(INTERVAL).await;
         }
         if let Some(commands) = self.commands.upgrade() {
             let _ = commands.send(Command::Hangs { peer: self.peer, id: self.id }).await;
         }
+    }
+
+    /// Asks for a round trip; `None` when the connection has gone quiet. While
+    /// other bytes get through, a late answer only means that the peer is busy.
+    async fn answer_to(&self, stream: &mut Stream) -> Option<Result<Duration, PingError>> {
+        let mut answer = std::pin::pin!(round_trip(stream));
+        let (mut seen, mut since) = (self.activity(), Instant::now());
+        while since.elapsed() < PATIENCE {
+            if let Ok(answer) = tokio::time::timeout(LOOK, &mut answer).await {
+                return Some(answer);
+            }
+            let now = self.activity();
+            if now != seen {
+                (seen, since) = (now, Instant::now());
+            }
+        }
+        None
     }
 
     fn activity(&self) -> Option<u64> {
