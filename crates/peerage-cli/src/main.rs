@@ -17,6 +17,7 @@ mod handler;
 mod host;
 mod interrupt;
 mod log;
+mod memory;
 mod output;
 mod passphrase;
 mod request;
@@ -31,6 +32,7 @@ use clap::Parser as _;
 use crate::settings::Settings;
 
 fn main() -> ExitCode {
+    memory::settle();
     let arguments = match args::Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return failure::usage(&error),

@@ -53,6 +53,13 @@ impl Block {
         &self.data
     }
 
+    /// The same block in memory of its own. A block that was received is most
+    /// often a slice of a larger buffer, which lives as long as it does.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { cid: self.cid, data: Bytes::copy_from_slice(&self.data) }
+    }
+
     /// The block taken apart.
     #[must_use]
     pub fn into_parts(self) -> (Cid, Bytes) {

@@ -49,6 +49,9 @@ const JOBS_PER_THREAD: usize = 4;
 /// Records are written to the store in batches of this many, about 5 MB.
 const BATCH_RECORDS: usize = 32_768;
 
+/// The same for the bytes of blocks that no file holds: those of large folders.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
 /// Imports what `start` names.
 pub(super) fn run(
     store: &Store,
@@ -452,7 +455,7 @@ impl<'a> Assembly<'a> {
     }
 
     fn flush(&mut self, over: usize) -> Result<(), ImportError> {
-        if self.batch.len() > over {
+        if self.batch.len() > over || self.batch.block_bytes() > BATCH_BYTES {
             let batch = std::mem::replace(&mut self.batch, Batch::new(self.tree));
             self.store.write(batch)?;
         }

@@ -28,6 +28,7 @@ pub enum Frame {
 pub struct Batch {
     pub(super) tree: TreeId,
     pub(super) blocks: Vec<Block>,
+    block_bytes: usize,
     pub(super) files: Vec<(u32, FileRecord)>,
     pub(super) references: Vec<(Cid, Reference)>,
     /// The metadata around the bytes of the files that are one block.
@@ -41,6 +42,7 @@ impl Batch {
         Self {
             tree,
             blocks: Vec::new(),
+            block_bytes: 0,
             files: Vec::new(),
             references: Vec::new(),
             inline: Vec::new(),
@@ -49,6 +51,7 @@ impl Batch {
 
     /// A block that the store shall keep itself.
     pub fn block(&mut self, block: Block) {
+        self.block_bytes += block.data().len();
         self.blocks.push(block);
     }
 
@@ -96,6 +99,12 @@ impl Batch {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.blocks.len() + self.files.len() + self.references.len()
+    }
+
+    /// The bytes of the blocks in the batch.
+    #[must_use]
+    pub const fn block_bytes(&self) -> usize {
+        self.block_bytes
     }
 
     /// Whether there is nothing in it.

@@ -34,7 +34,7 @@ impl Store {
     /// When the disk fails.
     pub fn put(&self, blocks: &[Block]) -> Result<(), StoreError> {
         let mut batch = Batch::new(TreeId::NONE);
-        batch.blocks = blocks.to_vec();
+        blocks.iter().for_each(|block| batch.block(block.clone()));
         self.write(batch)
     }
 

@@ -34,6 +34,9 @@ const RECORD_INTERVAL: Duration = Duration::from_secs(1);
 /// How many blocks and references may wait to be recorded.
 const RECORD_ENTRIES: usize = 2048;
 
+/// The same for the bytes of blocks that no file holds.
+const RECORD_BYTES: usize = 4 * 1024 * 1024;
+
 /// Permission bits that a remote folder may set: not set-user-id and its kin.
 const PERMITTED_MODE: u32 = 0o777;
 
@@ -236,7 +239,10 @@ impl Disk {
         let mut recording = lock(&self.inner.recording);
         add(&mut recording.batch)?;
         let due = recording.since.elapsed() > RECORD_INTERVAL;
-        if due || recording.batch.len() >= RECORD_ENTRIES {
+        if due
+            || recording.batch.len() >= RECORD_ENTRIES
+            || recording.batch.block_bytes() >= RECORD_BYTES
+        {
             self.flush(&mut recording)?;
         }
         Ok(())
@@ -386,7 +392,7 @@ impl Output for Disk {
 
     fn keep(&mut self, block: &Block) -> Result<(), GetError> {
         self.record(|batch| {
-            batch.block(block.clone());
+            batch.block(block.detached());
             Ok(())
         })
     }

@@ -48,7 +48,7 @@ use crate::{exchange::bitswap::Bitswap, node::Node, store::Store};
 
 /// Streams in use at once with the first provider: enough to hide a round trip
 /// and to keep every core hashing. Each holds at most some 4 MiB.
-const SLOTS_FIRST: usize = 4;
+const SLOTS_FIRST: usize = 3;
 
 /// Streams in use at once with each further provider, so that all together stay
 /// far below the memory that a side may use.

@@ -18,8 +18,7 @@ use tokio::{
 /// before each read, so no more is offered than is likely to come.
 const READ_AT_FIRST: usize = 16 * 1024;
 
-/// The most that is read at once, in bytes: as much as our own muxer puts in a
-/// frame.
+/// The most that is read at once, in bytes.
 const READ_AT_MOST: usize = 256 * 1024;
 
 /// Pieces under this size, in bytes, are copied together before they are

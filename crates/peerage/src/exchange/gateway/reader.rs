@@ -17,8 +17,8 @@ use crate::exchange::{BlockSource, SourceError};
 /// The multihash code of a block that is inlined in its CID.
 const IDENTITY: u64 = 0;
 
-/// How many bytes of small blocks go into one piece of a body: as much as our
-/// own muxer puts in a frame.
+/// How many bytes of small blocks go into one piece of a body: two frames of
+/// our own muxer.
 const PIECE: usize = 256 * 1024;
 
 /// Why a block of an answer cannot be given.
