@@ -77,11 +77,16 @@ fn parse(name: &str) -> Result<IdentityName, Failure> {
         .map_err(|error| Failure::of(Code::Identity, &error as &peerage::identity::NameError))
 }
 
+/// Shows all that can be read; a damaged one is the failure at the end.
 fn list(identities: &Identities, output: &mut Output) -> Result<(), Failure> {
-    for identity in identities.list().map_err(failure)? {
-        output.show(&event(&identity))?;
+    let mut damaged = Ok(());
+    for name in identities.names().map_err(failure)? {
+        match identities.identity(&name) {
+            Ok(identity) => output.show(&event(&identity))?,
+            Err(error) => damaged = damaged.and(Err(failure(error))),
+        }
     }
-    Ok(())
+    damaged
 }
 
 fn show_one(
@@ -89,8 +94,7 @@ fn show_one(
     name: &IdentityName,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    let all = identities.list().map_err(failure)?;
-    all.iter().filter(|one| one.name == *name).try_for_each(|one| output.show(&event(one)))
+    output.show(&event(&identities.identity(name).map_err(failure)?))
 }
 
 fn event(identity: &Identity) -> Event {
@@ -105,7 +109,7 @@ fn event(identity: &Identity) -> Event {
 
 /// Adds an identity; the first one of a home is in use from then on.
 fn add(identities: &Identities, name: &IdentityName, file: &KeyFile) -> Result<(), Failure> {
-    let first = identities.list().map_err(failure)?.is_empty();
+    let first = identities.names().map_err(failure)?.is_empty();
     identities.add(name, file).map_err(failure)?;
     if first { identities.select(name).map_err(failure) } else { Ok(()) }
 }

@@ -106,3 +106,17 @@ fn keys_and_their_folders_are_the_owners_alone() {
     assert_eq!(finished.code, Some(10));
     assert!(finished.errors.contains("chmod 600"), "{}", finished.errors);
 }
+
+#[test]
+fn a_damaged_key_hides_no_other() {
+    let home = Home::new();
+    home.ok(&["id", "new", "a"]);
+    home.ok(&["id", "new", "b"]);
+    let key = home.path().join("identities/a.key");
+    assert!(key.exists());
+    fs::write(&key, "peerage identity 1\nnonsense").unwrap();
+    let finished = home.run(&["id", "list"]);
+    assert_eq!(finished.code, Some(10), "{}", finished.errors);
+    assert!(finished.text().contains('b'), "{}", finished.text());
+    assert!(finished.errors.contains("identity a"), "{}", finished.errors);
+}

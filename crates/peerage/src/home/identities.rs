@@ -126,19 +126,14 @@ impl Identities {
         Self { folder }
     }
 
-    /// All identities, by name.
+    /// One identity, as it lies here.
     ///
     /// # Errors
     ///
-    /// When one of them cannot be read.
-    pub fn list(&self) -> Result<Vec<Identity>, IdentityError> {
-        let in_use = self.in_use()?;
-        let mut names = self.names()?;
-        names.sort();
-        let load = |name: IdentityName| {
-            Ok(Identity { file: self.load(&name)?, in_use: name == in_use, name })
-        };
-        names.into_iter().map(load).collect()
+    /// As [`Identities::load`] and [`Identities::in_use`].
+    pub fn identity(&self, name: &IdentityName) -> Result<Identity, IdentityError> {
+        let (file, in_use) = (self.load(name)?, self.in_use()? == *name);
+        Ok(Identity { file, in_use, name: name.clone() })
     }
 
     /// The name of the identity in use; there need not be such an identity in
@@ -267,8 +262,13 @@ impl Identities {
         files::remove(&path).map_err(|error| self.failed(error))
     }
 
-    /// What has no name of an identity is passed over.
-    fn names(&self) -> Result<Vec<IdentityName>, IdentityError> {
+    /// The names of all identities, sorted; one of them may be damaged. What has
+    /// no name of an identity is passed over.
+    ///
+    /// # Errors
+    ///
+    /// When the home cannot be read.
+    pub fn names(&self) -> Result<Vec<IdentityName>, IdentityError> {
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -285,6 +285,7 @@ impl Identities {
                 break;
             }
         }
+        names.sort();
         Ok(names)
     }
 
@@ -343,7 +344,7 @@ mod tests {
     #[test]
     fn a_new_home_makes_its_identity_once() {
         let (_folder, identities) = home();
-        assert!(identities.list().unwrap().is_empty());
+        assert!(identities.names().unwrap().is_empty());
         let (made, first) = identities.load_or_make(None).unwrap();
         let (_, again) = identities.load_or_make(None).unwrap();
         assert_eq!((made, first.peer_id()), (IdentityName::default(), again.peer_id()));
@@ -398,7 +399,7 @@ mod tests {
         fs::write(identities.folder.join("No Name.key"), "").unwrap();
         identities.add(&name("b"), &key()).unwrap();
         assert!(!draft.exists());
-        assert_eq!(identities.list().unwrap().len(), 2);
+        assert_eq!(identities.names().unwrap().len(), 2);
     }
 
     #[test]
@@ -428,7 +429,7 @@ mod tests {
         assert!(matches!(identities.remove(&name("a")), Err(IdentityError::Unknown(_))));
         identities.remove(&name("b")).unwrap();
         identities.remove(&name("c")).unwrap();
-        assert!(identities.list().unwrap().is_empty());
+        assert!(identities.names().unwrap().is_empty());
     }
 
     #[test]
