@@ -1,7 +1,8 @@
 //! Starts a node, until it listens.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, TcpListener};
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use peerage_core::limits::MAX_AGENT_BYTES;
+use socket2::{Domain, Socket, Type};
 use tokio::sync::{broadcast, mpsc};
 
 use super::actor::Actor;
@@ -29,6 +31,9 @@ const EVENTS: usize = 256;
 
 /// How long the system may take to begin to listen.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long what is not required may take to be confirmed.
+const CONFIRMED_WITHIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     check(&config)?;
@@ -81,16 +86,13 @@ async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError
             .map_err(|error| failure(address, &error.to_string()))?;
         waiting.insert(listener, address);
     }
-    for address in &config.listen_if_possible {
-        if let Err(error) = actor.swarm.listen_on(address.clone()) {
-            tracing::debug!(%address, %error, "not listening here");
-        }
-    }
+    let mut heard = Vec::new();
     while !waiting.is_empty() {
         let event = actor.swarm.select_next_some().await;
         match &event {
-            SwarmEvent::NewListenAddr { listener_id, .. } => {
+            SwarmEvent::NewListenAddr { listener_id, address } => {
                 waiting.remove(listener_id);
+                heard.push(address.clone());
             }
             SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
                 if let Some(address) = waiting.remove(listener_id) {
@@ -101,12 +103,64 @@ async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError
         }
         actor.on_event(event);
     }
+    let wanted = listen_if_possible(actor, config, &heard);
+    let _late = tokio::time::timeout(CONFIRMED_WITHIN, confirmed(actor, wanted)).await;
     // A listener on all interfaces reports them one by one; those that are
     // known by now belong to the addresses that the caller will ask for.
     while let Some(event) = actor.swarm.select_next_some().now_or_never() {
         actor.on_event(event);
     }
     Ok(())
+}
+
+/// Listens where the machine permits it: on the port that is in use already for
+/// the same transport, if that is free here too. What announces this node then
+/// has one port to tell for IPv4 and IPv6.
+fn listen_if_possible(
+    actor: &mut Actor,
+    config: &NodeConfig,
+    heard: &[Multiaddr],
+) -> HashSet<ListenerId> {
+    let mut listeners = HashSet::new();
+    for address in &config.listen_if_possible {
+        let same = on_same_port(address, heard).filter(|same| ensure_free(same).is_ok());
+        let same = same.and_then(|same| actor.swarm.listen_on(same).ok());
+        match same.map_or_else(|| actor.swarm.listen_on(address.clone()), Ok) {
+            Ok(listener) => listeners.extend([listener]),
+            Err(error) => tracing::debug!(%address, %error, "not listening here"),
+        }
+    }
+    listeners
+}
+
+/// Waits until each of the listeners has an address, or has ended.
+async fn confirmed(actor: &mut Actor, mut listeners: HashSet<ListenerId>) {
+    while !listeners.is_empty() {
+        let event = actor.swarm.select_next_some().await;
+        if let SwarmEvent::NewListenAddr { listener_id, .. }
+        | SwarmEvent::ListenerClosed { listener_id, .. } = &event
+        {
+            listeners.remove(listener_id);
+        }
+        actor.on_event(event);
+    }
+}
+
+/// An address that leaves the port to the system, with the port of the address
+/// in `heard` that differs in the host alone.
+fn on_same_port(address: &Multiaddr, heard: &[Multiaddr]) -> Option<Multiaddr> {
+    let alike =
+        |other: &&Multiaddr| other.protocol_stack().skip(1).eq(address.protocol_stack().skip(1));
+    let port = heard.iter().find(alike)?.iter().find_map(|part| match part {
+        Protocol::Tcp(port) | Protocol::Udp(port) => Some(port),
+        _ => None,
+    })?;
+    let with_port = address.iter().map(|part| match part {
+        Protocol::Tcp(0) => Protocol::Tcp(port),
+        Protocol::Udp(0) => Protocol::Udp(port),
+        other => other,
+    });
+    Some(with_port.collect())
 }
 
 /// Finds out whether another process listens on a TCP port. `libp2p-tcp`
@@ -120,11 +174,22 @@ fn ensure_free(address: &Multiaddr) -> Result<(), SpawnError> {
         _ => return Ok(()),
     };
     match parts.next() {
-        Some(Protocol::Tcp(port)) if port != 0 => TcpListener::bind((ip, port))
-            .map(drop)
-            .map_err(|error| failure(address, &error.to_string())),
+        Some(Protocol::Tcp(port)) if port != 0 => {
+            try_to_listen((ip, port).into()).map_err(|error| failure(address, &error.to_string()))
+        }
         _ => Ok(()),
     }
+}
+
+/// As `libp2p-tcp` does: an IPv6 socket is for IPv6 alone.
+fn try_to_listen(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)
 }
 
 fn failure(address: &Multiaddr, reason: &str) -> SpawnError {

@@ -449,3 +449,18 @@ async fn a_peer_whose_cable_is_pulled_is_noticed_within_five_seconds() {
         }
     }
 }
+
+#[tokio::test]
+async fn both_families_listen_on_the_same_ports() {
+    let node = Node::spawn(presets::local()).await.unwrap();
+    let ports = |family: &str| -> std::collections::BTreeSet<String> {
+        let all = node.listen_addresses();
+        let of_family =
+            all.iter().filter(|address| address.protocol_stack().next() == Some(family));
+        of_family.map(|address| address.iter().skip(1).collect::<Multiaddr>().to_string()).collect()
+    };
+    let (four, six) = (ports("ip4"), ports("ip6"));
+    assert_eq!(four.len(), 3, "{four:?}");
+    // A machine without IPv6 has none.
+    assert!(six.is_empty() || six == four, "{four:?} {six:?}");
+}

@@ -190,18 +190,20 @@ async fn from_providers(
     let mut providers = providers.fuse();
     let mut workers = JoinSet::new();
     let mut ends = Vec::new();
-    let mut known = Vec::new();
     let mut more = true;
     while !shared.is_done() && !shared.stopped().is_cancelled() {
         tokio::select! {
             next = providers.next(), if more && workers.len() < MAX_PROVIDERS => match next {
-                Some(provider) if known.contains(&provider.peer) => {}
                 Some(provider) => {
-                    known.push(provider.peer);
-                    let worker = worker(context, &provider, shared, disk, slots_for(known.len()));
-                    let patience = request.patience;
-                    let peer = provider.peer;
-                    workers.spawn(worker.run(provider, patience).map(move |end| (peer, end)));
+                    let accounts = shared.accounts();
+                    if let Some(known) = accounts.iter().find(|a| a.peer == provider.peer) {
+                        known.learn(&provider.addresses);
+                        continue;
+                    }
+                    let slots = slots_for(accounts.len() + 1);
+                    let worker = worker(context, &provider, shared, disk, slots);
+                    let (patience, peer) = (request.patience, provider.peer);
+                    workers.spawn(worker.run(patience).map(move |end| (peer, end)));
                 }
                 None => more = false,
             },
@@ -232,7 +234,7 @@ fn worker(
     disk: &Disk,
     slots: usize,
 ) -> Worker {
-    let account = Arc::new(Account::new(provider.peer));
+    let account = Arc::new(Account::new(provider));
     let id = shared.open_account(Arc::clone(&account));
     Worker {
         node: context.node.clone(),

@@ -88,12 +88,12 @@ pub(crate) struct Worker {
 impl Worker {
     /// Serves the download from one provider until it is over, the provider
     /// proves useless, or nobody has delivered for `patience`.
-    pub(crate) async fn run(self, provider: Provider, patience: Duration) -> End {
+    pub(crate) async fn run(self, patience: Duration) -> End {
         let mut tries = 0;
         loop {
             let before = self.account.bytes.load(Ordering::Relaxed);
             let end = tokio::select! {
-                end = self.serve_once(&provider) => end,
+                end = self.serve_once() => end,
                 () = self.shared.stopped().cancelled() => End::Over,
             };
             let reason = match end {
@@ -125,10 +125,10 @@ impl Worker {
         self.shared.tell(GetEvent::ProviderLost { peer, reason, again });
     }
 
-    async fn serve_once(&self, provider: &Provider) -> End {
-        let peer = provider.peer;
+    async fn serve_once(&self) -> End {
+        let peer = self.account.peer;
         self.shared.tell(GetEvent::Connecting { peer });
-        let connection = match self.node.connect(peer, &provider.addresses).await {
+        let connection = match self.node.connect(peer, &self.account.addresses()).await {
             Ok(connection) => connection,
             Err(error) => return End::Lost(error.to_string()),
         };

@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use libp2p::PeerId;
+use libp2p::{Multiaddr, PeerId};
 use peerage_core::protocols::exchange::download::{Item, Plan, ProviderId, TooWide, Unit, UnitId};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{GetEvent, disk::OutputFile, error::GetError};
+use super::{GetEvent, Provider, disk::OutputFile, error::GetError};
 
 /// How often an idle worker looks whether a slower one holds something.
 const STEAL_INTERVAL: Duration = Duration::from_millis(250);
@@ -25,18 +25,43 @@ pub(crate) struct Taken {
     pub(crate) let_go: CancellationToken,
 }
 
+/// Addresses kept of one provider. Those of a link and of the announcement of a
+/// machine with several interfaces fit; more are not worth dialling.
+const MAX_PROVIDER_ADDRESSES: usize = 32;
+
 /// One provider's account.
 pub(crate) struct Account {
     pub(crate) peer: PeerId,
+    addresses: Mutex<Vec<Multiaddr>>,
     pub(crate) path: Mutex<String>,
     pub(crate) bytes: AtomicU64,
     pub(crate) since: OnceLock<Instant>,
 }
 
 impl Account {
-    pub(crate) fn new(peer: PeerId) -> Self {
-        let path = Mutex::new(String::new());
-        Self { peer, path, bytes: AtomicU64::new(0), since: OnceLock::new() }
+    pub(crate) fn new(provider: &Provider) -> Self {
+        let account = Self {
+            peer: provider.peer,
+            addresses: Mutex::default(),
+            path: Mutex::default(),
+            bytes: AtomicU64::new(0),
+            since: OnceLock::new(),
+        };
+        account.learn(&provider.addresses);
+        account
+    }
+
+    /// Where the provider may be reached, what was heard last first.
+    pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
+        lock(&self.addresses).clone()
+    }
+
+    /// Puts addresses before those that are known.
+    pub(crate) fn learn(&self, heard: &[Multiaddr]) {
+        let mut addresses = lock(&self.addresses);
+        addresses.retain(|known| !heard.contains(known));
+        addresses.splice(0..0, heard.iter().take(MAX_PROVIDER_ADDRESSES).cloned());
+        addresses.truncate(MAX_PROVIDER_ADDRESSES);
     }
 
     /// Bytes a second since the provider began, 0 while unknown.
