@@ -28,3 +28,20 @@ fn who_shares_is_listed_and_a_bare_cid_is_enough() {
     start(&lan.hosts[1], &bob, &["get", &cid]).wait_for("got");
     assert_eq!(fs::read(bob.work().join(&cid)).unwrap(), bytes(3_000_000));
 }
+
+#[test]
+fn a_get_goes_on_in_another_network() {
+    let Some(lan) = Lan::new("a get that moves to another network", 2) else { return };
+    let (ann, bob) = (Home::new(), Home::new());
+    let (here, length) = (&lan.hosts[1], 300_000_000);
+    fs::write(ann.work().join("film.bin"), bytes(length)).unwrap();
+    let mut share = start(&lan.hosts[0], &ann, &["share", "film.bin"]);
+    let link = share.wait_for("shared")["link"].as_str().unwrap().to_owned();
+    let mut get = start(here, &bob, &["get", &link]);
+    get.wait_until("progress", |event| event["bytes"].as_u64().unwrap() > 10_000_000);
+    here.move_to(77);
+    assert_eq!(get.wait_for("provider_lost")["again"], true);
+    get.wait_for("connected");
+    get.wait_for("got");
+    assert!(fs::read(bob.work().join("film.bin")).unwrap() == bytes(length));
+}

@@ -97,6 +97,16 @@ impl Host {
         ]);
     }
 
+    /// Replaces both addresses of the host, as in another network.
+    #[allow(dead_code, reason = "for the tests of the command")]
+    pub(crate) fn move_to(&self, number: u8) {
+        self.namespace.configure(&[
+            &format!("addr flush dev {CABLE}"),
+            &format!("addr add 10.9.0.{number}/24 dev {CABLE}"),
+            &format!("addr add fd00:9::{number:x}/64 dev {CABLE} nodad"),
+        ]);
+    }
+
     /// Runs a future on a thread inside the host. What it spawns stays there,
     /// and so do its sockets, wherever they are used later.
     pub(crate) async fn run<T: Send + 'static>(
