@@ -380,3 +380,12 @@ pub const MAX_IMPORT_DEPTH: usize = 240;
 /// The longest frame of a pipe, in bytes: as much as a muxer's frame, so that
 /// one is not cut into many.
 pub const MAX_PIPE_PAYLOAD_BYTES: usize = 256 * 1024;
+
+// --- discovery: given a key, which peers, at which addresses? ---
+
+/// The longest name of a topic, in bytes.
+pub const MAX_TOPIC_BYTES: usize = 256;
+
+/// The largest signed peer record, in bytes: sixteen addresses of 100 bytes
+/// each, the largest RSA key and its signature.
+pub const MAX_PEER_RECORD_BYTES: usize = 4096;

@@ -2,7 +2,11 @@
 //! on the wire.
 
 mod announcement;
+mod key;
 mod ports;
+mod record;
 
 pub use announcement::{Announcement, AnnouncementError, SERVICE_TYPE};
+pub use key::{Key, KeyError, Topic};
 pub use ports::Ports;
+pub use record::{RecordError, SignedPeerRecord};

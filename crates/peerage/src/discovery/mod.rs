@@ -9,8 +9,13 @@ mod dns_sd;
 mod interfaces;
 mod nearby;
 mod responder;
+mod way;
 
 pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus, StartError};
 pub use interfaces::Interfaces;
 pub use nearby::{Event, NearbyPeer};
-pub use peerage_core::discovery::{Announcement, AnnouncementError, Ports, SERVICE_TYPE};
+pub use peerage_core::discovery::{
+    Announcement, AnnouncementError, Key, KeyError, Ports, RecordError, SERVICE_TYPE,
+    SignedPeerRecord, Topic,
+};
+pub use way::{Finding, Presence, Way, WayError, WayName};
