@@ -381,6 +381,40 @@ pub const MAX_IMPORT_DEPTH: usize = 240;
 /// one is not cut into many.
 pub const MAX_PIPE_PAYLOAD_BYTES: usize = 256 * 1024;
 
+// --- reaching peers: relays and hubs ---
+
+/// How many relays a node keeps in mind; it holds a connection with the nearest.
+pub const MAX_RELAYS: usize = 8;
+
+/// How many hubs a node keeps a connection with.
+pub const MAX_HUBS: usize = 4;
+
+/// How many peers may be reached through one relay at once; each costs a
+/// connection, some 100 KB.
+pub const MAX_RELAY_RESERVATIONS: usize = 1024;
+
+/// How many of them may come from one IP address: a household or an office
+/// behind one router.
+pub const MAX_RELAY_RESERVATIONS_PER_IP: u32 = 32;
+
+/// How many circuits a relay carries at once.
+pub const MAX_RELAY_CIRCUITS: usize = 256;
+
+/// How many of them one peer may hold.
+pub const MAX_RELAY_CIRCUITS_PER_PEER: usize = 8;
+
+/// How many bytes a circuit carries each way: an album of pictures between two
+/// peers that no hole can be punched for.
+pub const MAX_RELAY_CIRCUIT_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+
+/// How many seconds a circuit lives: four hours.
+pub const MAX_RELAY_CIRCUIT_SECONDS: u64 = 4 * 60 * 60;
+
+/// How many bytes a second one peer may send through a relay of roaming
+/// connections: 400 Mbit/s, so that a relay is seldom the narrowest part of a
+/// path, and one peer does not fill a gigabit line.
+pub const RELAY_CLIENT_BYTES_PER_SECOND: u32 = 50_000_000;
+
 // --- discovery: given a key, which peers, at which addresses? ---
 
 /// The longest name of a topic, in bytes.

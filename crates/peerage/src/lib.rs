@@ -3,6 +3,7 @@
 pub mod discovery;
 pub mod exchange;
 pub mod home;
+pub mod hub;
 pub mod import;
 pub mod node;
 pub mod presets;

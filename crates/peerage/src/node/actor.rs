@@ -6,24 +6,31 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::channel::oneshot;
+use libp2p::core::ConnectedPoint;
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, identify};
+use libp2p::{Multiaddr, PeerId, StreamProtocol, identify};
 use peerage_core::limits;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::attempt::{Attempt, Waiter};
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::error::ConnectError;
 use super::event::{Connection, Direction, DisconnectReason, NodeEvent};
+use super::hubs::{HOP, Hubs};
 use super::ping::Watch;
 use super::reasons;
 use super::state::{Identity, State};
 use super::streams::Streams;
-use crate::routing::{Path, PathTable, without_peer};
+use crate::routing::{Moves, Path, PathTable, Roaming, TransportKind, relay_url, without_peer};
 
 /// How long peers have, in the end, to take note that the node leaves.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// How long after a change of the network peers that are lost are dialled from
+/// here: they cannot know where this node is now.
+const UNSETTLED: Duration = Duration::from_secs(30);
 
 /// What handles ask of the task.
 pub(super) enum Command {
@@ -41,6 +48,12 @@ pub(super) enum Command {
         peer: PeerId,
         id: ConnectionId,
     },
+    /// The packets of a connection go to another place now.
+    Moved {
+        peer: PeerId,
+        id: ConnectionId,
+        place: Multiaddr,
+    },
     Shutdown {
         done: oneshot::Sender<()>,
     },
@@ -53,6 +66,15 @@ pub(super) struct Actor {
     pub(super) paths: Arc<PathTable>,
     pub(super) events: broadcast::Sender<NodeEvent>,
     pub(super) attempts: HashMap<PeerId, Attempt>,
+    pub(super) hubs: Hubs,
+    pub(super) roaming: Option<Roaming>,
+    /// By which the watch of each connection is told to doubt it.
+    pub(super) doubts: HashMap<ConnectionId, Arc<Notify>>,
+    /// When the addresses of this host last changed, while it ran.
+    pub(super) changed_at: Option<Instant>,
+    pub(super) runs: bool,
+    /// What this node does for others makes its addresses worth telling.
+    pub(super) serves: bool,
     /// For the tasks that watch connections; they keep no node alive.
     pub(super) commands: mpsc::WeakSender<Command>,
 }
@@ -60,10 +82,11 @@ pub(super) struct Actor {
 impl Actor {
     /// Runs until the last handle is gone, or one of them ends it.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        self.runs = true;
         let last_word = loop {
             self.advance();
             let next_dial = self.attempts.values().filter_map(Attempt::next_at).min();
-            let pause = sleep_until(next_dial);
+            let pause = sleep_until(next_dial.into_iter().chain(self.hubs.next_at()).min());
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_event(event),
                 command = commands.recv() => match command {
@@ -95,6 +118,9 @@ impl Actor {
             }
         })
         .await;
+        if let Some(roaming) = &self.roaming {
+            let _ = tokio::time::timeout(GOODBYE, roaming.close()).await;
+        }
         self.state.peers_mut().clear();
         self.state.set_listening(Vec::new());
     }
@@ -107,6 +133,7 @@ impl Actor {
                 let _ = done.send(());
             }
             Command::Hangs { peer, id } => self.give_up(peer, id),
+            Command::Moved { peer, id, place } => self.on_moved(peer, id, place),
             Command::Shutdown { .. } => {}
         }
     }
@@ -116,11 +143,21 @@ impl Actor {
             let _ = waiter.send(Ok(connection));
             return;
         }
+        match self.attempt(peer, addresses) {
+            Some(attempt) => attempt.add_waiter(waiter),
+            None => {
+                let _ = waiter.send(Err(ConnectError::Busy));
+            }
+        }
+    }
+
+    /// The attempt to connect to a peer, at these addresses and those that are
+    /// known; `None` when too many are under way.
+    fn attempt(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> Option<&mut Attempt> {
         if !self.attempts.contains_key(&peer) {
             self.attempts.retain(|_, attempt| !attempt.is_abandoned());
             if self.attempts.len() >= limits::MAX_CONNECT_ATTEMPTS {
-                let _ = waiter.send(Err(ConnectError::Busy));
-                return;
+                return None;
             }
         }
         let known = self.state.book().of(&peer);
@@ -128,12 +165,15 @@ impl Actor {
         let attempt = self.attempts.entry(peer).or_insert_with(|| Attempt::new(peer, &[], now));
         attempt.add_addresses(addresses);
         attempt.add_addresses(&known);
-        attempt.add_waiter(waiter);
+        Some(attempt)
     }
 
     /// Dials what is due, and ends attempts that have nothing left to try.
     fn advance(&mut self) {
         let now = Instant::now();
+        for (peer, addresses) in self.hubs.due(now) {
+            self.dial_hub(peer, addresses);
+        }
         let peers: Vec<PeerId> = self.attempts.keys().copied().collect();
         for peer in peers {
             while let Some(address) = self.attempts.get_mut(&peer).and_then(|a| a.next(now)) {
@@ -164,18 +204,22 @@ impl Actor {
         }
     }
 
+    /// Dials a hub from the port that we listen on, so that it sees the address
+    /// at which others would reach us.
+    fn dial_hub(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .addresses(addresses)
+            .build();
+        if let Err(error) = self.swarm.dial(options) {
+            tracing::debug!(%peer, %error, "the hub is not dialled");
+        }
+    }
+
     pub(super) fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                let address = endpoint.get_remote_address();
-                let path = self.paths.take(peer_id, &endpoint).unwrap_or(Path::of(address));
-                let direction = match endpoint.is_dialer() {
-                    true => Direction::Outgoing,
-                    false => Direction::Incoming,
-                };
-                let address = without_peer(address);
-                let connection = Connection { peer: peer_id, address, path, direction };
-                self.on_connected(connection_id, connection);
+                self.on_established(peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 self.forget(peer_id, connection_id, DisconnectReason::of(cause.as_ref()));
@@ -187,15 +231,24 @@ impl Actor {
                 tracing::debug!(from = %send_back_addr, %error, "a connection was not set up");
             }
             SwarmEvent::NewListenAddr { address, .. } => {
-                self.list_addresses();
+                if self.serves && is_elsewhere(&address) {
+                    self.swarm.add_external_address(address.clone());
+                }
+                self.on_address_changed(&address);
                 self.tell(NodeEvent::Listening(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
-                self.list_addresses();
+                self.on_address_changed(&address);
                 self.tell(NodeEvent::NotListening(address));
             }
-            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
+            SwarmEvent::ExternalAddrConfirmed { .. } | SwarmEvent::ExternalAddrExpired { .. } => {
+                self.list_addresses();
+            }
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
                 tracing::warn!(?reason, "a listener has ended");
+                if let Some(hub) = self.hubs.lapsed(listener_id) {
+                    self.reserve(hub);
+                }
                 self.list_addresses();
                 for address in addresses {
                     self.tell(NodeEvent::NotListening(address));
@@ -212,7 +265,70 @@ impl Actor {
     }
 
     fn list_addresses(&self) {
-        self.state.set_listening(self.swarm.listeners().map(without_peer).collect());
+        let (listening, seen) = (self.swarm.listeners(), self.swarm.external_addresses());
+        let mut addresses: Vec<Multiaddr> = Vec::new();
+        for address in listening.chain(seen).map(without_peer) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        self.state.set_listening(addresses);
+    }
+
+    /// Doubts all connections when an address of this host comes or goes: those
+    /// that began at one that is gone say so only by silence.
+    fn on_address_changed(&mut self, address: &Multiaddr) {
+        self.list_addresses();
+        if !self.runs || TransportKind::of(address).is_relayed() {
+            return;
+        }
+        let now = Instant::now();
+        self.changed_at = Some(now);
+        self.hubs.hurry(now);
+        self.doubts.values().for_each(|doubt| doubt.notify_one());
+        if let Some(roaming) = self.roaming.clone() {
+            tokio::spawn(async move { roaming.network_changed().await });
+        }
+    }
+
+    fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        let address = endpoint.get_remote_address();
+        let known = self.paths.take(peer, endpoint);
+        let known = known.unwrap_or_else(|| Path::of(address).into());
+        let direction = match endpoint.is_dialer() {
+            true => Direction::Outgoing,
+            false => Direction::Incoming,
+        };
+        let connection =
+            Connection { peer, address: without_peer(address), path: known.path, direction };
+        match known.roams {
+            None => self.on_connected(id, connection),
+            Some((place, moves)) => {
+                self.on_connected(id, connection);
+                self.on_moved(peer, id, place);
+                tokio::spawn(follow(peer, id, moves, self.commands.clone()));
+            }
+        }
+    }
+
+    /// Notes where the packets of a roaming connection go now.
+    fn on_moved(&mut self, peer: PeerId, id: ConnectionId, place: Multiaddr) {
+        let path = Path::roaming(&place);
+        let moved = self.state.move_connection(&peer, id, place, path, &self.streams);
+        let Some(connection) = moved else { return };
+        tracing::debug!(%peer, address = %connection.address, %path, "moved");
+        self.settle(&connection);
+        self.tell(NodeEvent::PathChanged(connection));
+    }
+
+    /// Answers those who wait for a peer. While the connection is relayed, the
+    /// attempt goes on for a direct one.
+    fn settle(&mut self, connection: &Connection) {
+        let Some(attempt) = self.attempts.get_mut(&connection.peer) else { return };
+        attempt.succeed(connection);
+        if !connection.path.transport.is_relayed() {
+            self.attempts.remove(&connection.peer);
+        }
     }
 
     fn on_connected(&mut self, id: ConnectionId, connection: Connection) {
@@ -221,13 +337,15 @@ impl Actor {
         if connection.direction == Direction::Outgoing {
             self.state.book().add(peer, std::slice::from_ref(&connection.address));
         }
-        let first = self.state.add_connection(id, connection.clone());
-        self.watch(peer, id);
-        if let Some(attempt) = self.attempts.remove(&peer) {
-            attempt.succeed(&connection);
-        }
-        if first {
-            self.tell(NodeEvent::Connected(connection));
+        self.streams.set_rank(id, &connection);
+        let first = self.state.add_connection(id, connection.clone(), &self.streams);
+        self.hubs.connected(&peer);
+        self.doubt(&peer);
+        self.watch(id, &connection);
+        self.settle(&connection);
+        match first {
+            true => self.tell(NodeEvent::Connected(connection)),
+            false => self.tell(NodeEvent::PathChanged(connection)),
         }
     }
 
@@ -244,13 +362,57 @@ impl Actor {
         let mut addresses = info.listen_addrs;
         addresses.truncate(limits::MAX_ADDRESSES_PER_PEER);
         self.state.book().add(peer_id, &addresses);
+        if self.hubs.contains(&peer_id) {
+            self.use_relays(&addresses);
+        }
         let mut protocols = info.protocols;
         protocols.truncate(limits::MAX_PROTOCOLS_PER_PEER);
         let agent = reasons::shorten(&info.agent_version, limits::MAX_AGENT_BYTES).to_owned();
         if let Some(state) = self.state.peers_mut().get_mut(&peer_id) {
             state.identity = Some(Identity { agent, protocols, listen_addresses: addresses });
         }
+        self.reserve(peer_id);
+        self.improve(peer_id);
         self.tell(NodeEvent::Identified(peer_id));
+    }
+
+    /// Keeps the relays of a hub in mind, those that roaming connections use.
+    fn use_relays(&self, addresses: &[Multiaddr]) {
+        let Some(roaming) = &self.roaming else { return };
+        let urls: Vec<_> = addresses.iter().filter_map(relay_url).collect();
+        let roaming = roaming.clone();
+        tokio::spawn(async move {
+            for url in urls {
+                roaming.add_relay(url).await;
+            }
+        });
+    }
+
+    /// Asks a hub that relays for a place on it, unless we have one.
+    fn reserve(&mut self, peer: PeerId) {
+        let hop = StreamProtocol::new(HOP);
+        if self.state.supports(&peer, &hop) != Some(true) {
+            return;
+        }
+        let Some(connection) = self.state.connection(&peer) else { return };
+        let Some(circuit) = self.hubs.circuit(&peer, &connection.address) else { return };
+        match self.swarm.listen_on(circuit) {
+            Ok(listener) => self.hubs.reserved(&peer, listener),
+            Err(error) => tracing::debug!(%peer, %error, "no reservation at the hub"),
+        }
+    }
+
+    /// Tries the addresses that a peer has told of itself, while it is reached
+    /// over a relay alone.
+    fn improve(&mut self, peer: PeerId) {
+        let ours = |best: Connection| {
+            best.path.transport.is_relayed() && best.direction == Direction::Outgoing
+        };
+        if self.state.connection(&peer).is_some_and(ours)
+            && let Some(attempt) = self.attempt(peer, &[])
+        {
+            attempt.linger();
+        }
     }
 
     /// Ends a connection whose peer hangs. It counts as gone from now on:
@@ -263,15 +425,67 @@ impl Actor {
 
     fn forget(&mut self, peer: PeerId, id: ConnectionId, reason: DisconnectReason) {
         tracing::debug!(%peer, %reason, "connection ended");
-        if self.state.remove_connection(&peer, id) {
-            self.tell(NodeEvent::Disconnected { peer, reason });
+        self.doubts.remove(&id);
+        if !self.state.remove_connection(&peer, id) {
+            return;
         }
+        let now = Instant::now();
+        self.hubs.disconnected(&peer, now);
+        let unsettled = self.changed_at.is_some_and(|at| now - at < UNSETTLED);
+        let in_order = matches!(reason, DisconnectReason::Closed | DisconnectReason::Idle);
+        if unsettled && !in_order {
+            self.attempt(peer, &[]);
+        }
+        self.tell(NodeEvent::Disconnected { peer, reason });
     }
 
-    fn watch(&self, peer: PeerId, id: ConnectionId) {
-        let (streams, state) = (self.streams.clone(), Arc::clone(&self.state));
-        let watch = Watch { peer, id, streams, state, commands: self.commands.clone() };
+    /// Doubts the connections of a peer that comes on another one: it may have
+    /// lost them.
+    fn doubt(&self, peer: &PeerId) {
+        let ids = self.state.connection_ids(peer);
+        ids.iter().filter_map(|id| self.doubts.get(id)).for_each(|doubt| doubt.notify_one());
+    }
+
+    fn watch(&mut self, id: ConnectionId, connection: &Connection) {
+        let doubt = Arc::new(Notify::new());
+        self.doubts.insert(id, Arc::clone(&doubt));
+        let watch = Watch {
+            peer: connection.peer,
+            id,
+            streams: self.streams.clone(),
+            state: Arc::clone(&self.state),
+            commands: self.commands.clone(),
+            doubt,
+            roams: matches!(
+                connection.path.transport,
+                TransportKind::Relay | TransportKind::Roaming
+            ),
+        };
         tokio::spawn(watch.run());
+    }
+}
+
+/// Whether an address means the same to other hosts.
+fn is_elsewhere(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => !ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+        _ => true,
+    }
+}
+
+/// Tells the node's task where the packets of a connection go, as it changes.
+async fn follow(
+    peer: PeerId,
+    id: ConnectionId,
+    mut moves: Moves,
+    commands: mpsc::WeakSender<Command>,
+) {
+    while let Some(place) = moves.next().await {
+        let Some(commands) = commands.upgrade() else { return };
+        if commands.send(Command::Moved { peer, id, place }).await.is_err() {
+            return;
+        }
     }
 }
 

@@ -1,14 +1,17 @@
 //! The swarm of a node: which of libp2p's behaviours it runs.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::identify;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
+use libp2p::{PeerId, autonat, dcutr, identify, relay};
 
+use super::config::RelayLimits;
 use super::streams::{self, Streams};
 use super::{NodeConfig, NodeLimits, SpawnError};
-use crate::routing::{PathTable, TransportConfig, build};
+use crate::routing::{PathTable, Roaming, TransportConfig, build};
 
 /// The version of identify's family of protocols, the same everywhere.
 const IDENTIFY_FAMILY: &str = "ipfs/0.1.0";
@@ -21,6 +24,11 @@ pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(super) streams: streams::Behaviour,
     pub(super) identify: identify::Behaviour,
+    circuits: relay::client::Behaviour,
+    hole_punching: dcutr::Behaviour,
+    relay: Toggle<relay::Behaviour>,
+    reachability: Toggle<autonat::v2::client::Behaviour>,
+    dial_back: Toggle<autonat::v2::server::Behaviour>,
 }
 
 /// Builds the swarm on all transports.
@@ -28,29 +36,44 @@ pub(super) fn swarm(
     config: &NodeConfig,
     streams: Streams,
     paths: &Arc<PathTable>,
+    roaming: Option<Roaming>,
 ) -> Result<Swarm<Behaviour>, SpawnError> {
     let offered = TransportConfig {
         keypair: &config.keypair,
         security: &config.security,
         multiplexers: &config.multiplexers,
+        roaming,
     };
-    let transport = build(&offered, Arc::clone(paths))?;
+    let peer = config.keypair.public().to_peer_id();
+    let (circuits, client) = relay::client::new(peer);
+    let transport = build(offered, circuits, Arc::clone(paths))?;
     let settings = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.idle_timeout)
         .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
-    let peer = config.keypair.public().to_peer_id();
-    Ok(Swarm::new(transport, behaviour(config, streams), peer, settings))
+    Ok(Swarm::new(transport, behaviour(config, streams, peer, client), peer, settings))
 }
 
-fn behaviour(config: &NodeConfig, streams: Streams) -> Behaviour {
+fn behaviour(
+    config: &NodeConfig,
+    streams: Streams,
+    peer: PeerId,
+    circuits: relay::client::Behaviour,
+) -> Behaviour {
     let identify = identify::Config::new(IDENTIFY_FAMILY.to_owned(), config.keypair.public())
         .with_agent_version(config.agent.clone())
         .with_push_listen_addr_updates(true)
         .with_cache_size(0);
+    let services = config.services;
+    let reachability = !config.hubs.is_empty();
     Behaviour {
         limits: connection_limits::Behaviour::new(limits(&config.limits)),
         streams: streams::Behaviour::new(streams),
         identify: identify::Behaviour::new(identify),
+        circuits,
+        hole_punching: dcutr::Behaviour::new(peer),
+        relay: services.relay.map(|limits| serving(peer, limits)).into(),
+        reachability: reachability.then(autonat::v2::client::Behaviour::default).into(),
+        dial_back: services.dial_back.then(autonat::v2::server::Behaviour::default).into(),
     }
 }
 
@@ -61,4 +84,31 @@ fn limits(limits: &NodeLimits) -> ConnectionLimits {
         .with_max_established_per_peer(Some(limits.connections_per_peer))
         .with_max_pending_incoming(Some(limits.pending_connections))
         .with_max_pending_outgoing(Some(limits.pending_connections))
+}
+
+/// A relay that serves from the start, as its owner asked for it.
+fn serving(peer: PeerId, limits: RelayLimits) -> relay::Behaviour {
+    let mut relay = relay::Behaviour::new(peer, relay_config(limits));
+    relay.set_status(Some(relay::Status::Enable));
+    relay
+}
+
+/// The stock limits of bytes and time end a circuit after 128 KiB: enough to
+/// punch a hole, not to share a picture where none can be punched. A
+/// reservation is made again before it ends, so that a rate over its duration
+/// bounds how many one address holds.
+fn relay_config(limits: RelayLimits) -> relay::Config {
+    let stock = relay::Config::default();
+    let duration = stock.reservation_duration;
+    let per_ip = NonZeroU32::new(limits.reservations_per_ip).unwrap_or(NonZeroU32::MIN);
+    let config = relay::Config {
+        max_reservations: limits.reservations,
+        max_reservations_per_peer: 1,
+        max_circuits: limits.circuits,
+        max_circuits_per_peer: limits.circuits_per_peer,
+        max_circuit_bytes: limits.circuit_bytes,
+        max_circuit_duration: limits.circuit_duration,
+        ..stock
+    };
+    config.reservation_rate_per_ip(per_ip, duration)
 }

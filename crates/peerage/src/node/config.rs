@@ -17,6 +17,19 @@ pub struct NodeConfig {
     pub listen: Vec<Multiaddr>,
     /// Where it listens as well, if the machine can.
     pub listen_if_possible: Vec<Multiaddr>,
+    /// Where others reach it besides, though it cannot see that itself: behind
+    /// a router with a fixed mapping, or under a name.
+    pub announce: Vec<Multiaddr>,
+    /// Hubs that it keeps a connection with, each with its peer id at the end:
+    /// they relay for it while there is no direct path.
+    pub hubs: Vec<Multiaddr>,
+    /// Whether connections may roam: over the hubs' relays at once, then
+    /// straight, and along when an address changes. Needs an Ed25519 key.
+    pub roaming: bool,
+    /// Whether to ask the router to let packets in (PCP, NAT-PMP, `UPnP`).
+    pub map_ports: bool,
+    /// What it does for other peers.
+    pub services: Services,
     /// What it tells other peers about its software: `name/version`.
     pub agent: String,
     /// How much of the machine others may take.
@@ -38,11 +51,57 @@ impl NodeConfig {
             keypair,
             listen: Vec::new(),
             listen_if_possible: Vec::new(),
+            announce: Vec::new(),
+            hubs: Vec::new(),
+            roaming: false,
+            map_ports: false,
+            services: Services::default(),
             agent: concat!("peerage/", env!("CARGO_PKG_VERSION")).to_owned(),
             limits: NodeLimits::default(),
             idle_timeout: Duration::from_secs(60),
             security: Security::preferred(),
             multiplexers: vec![Multiplexer::Yamux, Multiplexer::Mplex],
+        }
+    }
+}
+
+/// What a node does for peers that cannot be reached directly; a hub does all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Services {
+    /// Relays streams between peers ([circuit relay v2]), within these limits.
+    ///
+    /// [circuit relay v2]: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
+    pub relay: Option<RelayLimits>,
+    /// Tells peers whether they can be reached, by dialling them (`AutoNAT` v2).
+    pub dial_back: bool,
+}
+
+/// How much a relay carries for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RelayLimits {
+    /// Peers that may be reached through it at once.
+    pub reservations: usize,
+    /// Of those, how many one IP address may hold.
+    pub reservations_per_ip: u32,
+    /// Circuits at once.
+    pub circuits: usize,
+    /// Of those, how many one peer may hold.
+    pub circuits_per_peer: usize,
+    /// How many bytes a circuit carries each way before it ends.
+    pub circuit_bytes: u64,
+    /// How long a circuit lives.
+    pub circuit_duration: Duration,
+}
+
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self {
+            reservations: limits::MAX_RELAY_RESERVATIONS,
+            reservations_per_ip: limits::MAX_RELAY_RESERVATIONS_PER_IP,
+            circuits: limits::MAX_RELAY_CIRCUITS,
+            circuits_per_peer: limits::MAX_RELAY_CIRCUITS_PER_PEER,
+            circuit_bytes: limits::MAX_RELAY_CIRCUIT_BYTES,
+            circuit_duration: Duration::from_secs(limits::MAX_RELAY_CIRCUIT_SECONDS),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
-use crate::routing::TransportError;
+use crate::routing::{BindError, TransportError};
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum SpawnError {
     /// The node's keys or transports could not be set up.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// No socket for connections that roam.
+    #[error(transparent)]
+    Roaming(#[from] BindError),
     /// An address could not be listened on.
     #[error("cannot listen on {address}: {reason}; choose another address, or port 0 for any")]
     Listen {

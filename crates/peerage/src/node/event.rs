@@ -15,6 +15,9 @@ use crate::routing::Path;
 pub enum NodeEvent {
     /// A peer is connected that was not before.
     Connected(Connection),
+    /// The connection that new streams to a peer take is another one now, or
+    /// its packets go another way.
+    PathChanged(Connection),
     /// The last connection to a peer has ended.
     Disconnected {
         /// The peer.

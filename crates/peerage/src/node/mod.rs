@@ -10,6 +10,7 @@ mod book;
 mod config;
 mod error;
 mod event;
+mod hubs;
 mod ping;
 mod reasons;
 mod spawn;
@@ -24,7 +25,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use tokio::sync::{broadcast, mpsc};
 
-pub use config::{NodeConfig, NodeLimits};
+pub use config::{NodeConfig, NodeLimits, RelayLimits, Services};
 pub use error::{
     AcceptError, AddressFailure, ConnectError, OpenStreamError, PingError, SpawnError,
 };

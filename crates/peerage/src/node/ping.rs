@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, StreamProtocol};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::WeakSender;
 
 use super::actor::Command;
@@ -32,6 +33,10 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// is noticed within 5 s by this, whatever was on its way; one that vanished,
 /// by the transport.
 const PATIENCE: Duration = Duration::from_millis(2_600);
+
+/// The same, when there is reason to doubt: an address has changed, or the
+/// peer has come back on another connection.
+const PATIENCE_IN_DOUBT: Duration = Duration::from_millis(900);
 
 /// How often a connection with a question open is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -79,6 +84,10 @@ pub(super) struct Watch {
     pub(super) streams: Streams,
     pub(super) state: Arc<State>,
     pub(super) commands: WeakSender<Command>,
+    /// Tells that there is reason to doubt that the connection lives.
+    pub(super) doubt: Arc<Notify>,
+    /// The connection finds another path by itself, given time.
+    pub(super) roams: bool,
 }
 
 impl Watch {
@@ -87,24 +96,38 @@ impl Watch {
     pub(super) async fn run(self) {
         let Ok(stream) = self.streams.open_on(self.peer, self.id, PROTOCOL).await else { return };
         let mut stream = stream.without_notice();
-        while let Some(answer) = self.answer_to(&mut stream).await {
+        let mut patience = PATIENCE;
+        while let Some(answer) = self.answer_to(&mut stream, patience).await {
             let Ok(rtt) = answer else { return };
             self.state.set_rtt(&self.peer, rtt);
-            tokio::time::sleep(INTERVAL).await;
+            patience = tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => PATIENCE,
+                () = self.doubt.notified() => self.patience_in_doubt(),
+            };
         }
         if let Some(commands) = self.commands.upgrade() {
             let _ = commands.send(Command::Hangs { peer: self.peer, id: self.id }).await;
         }
     }
 
+    fn patience_in_doubt(&self) -> Duration {
+        if self.roams { PATIENCE } else { PATIENCE_IN_DOUBT }
+    }
+
     /// Asks for a round trip; `None` when the connection has gone quiet. While
     /// other bytes get through, a late answer only means that the peer is busy.
-    async fn answer_to(&self, stream: &mut Stream) -> Option<Result<Duration, PingError>> {
+    async fn answer_to(
+        &self,
+        stream: &mut Stream,
+        mut patience: Duration,
+    ) -> Option<Result<Duration, PingError>> {
         let mut answer = std::pin::pin!(round_trip(stream));
         let (mut seen, mut since) = (self.activity(), Instant::now());
-        while since.elapsed() < PATIENCE {
-            if let Ok(answer) = tokio::time::timeout(LOOK, &mut answer).await {
-                return Some(answer);
+        while since.elapsed() < patience {
+            tokio::select! {
+                answer = &mut answer => return Some(answer),
+                () = self.doubt.notified() => patience = self.patience_in_doubt(),
+                () = tokio::time::sleep(LOOK) => {}
             }
             let now = self.activity();
             if now != seen {

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{FutureExt, StreamExt};
 use libp2p::Multiaddr;
@@ -17,11 +17,12 @@ use tokio::sync::{broadcast, mpsc};
 
 use super::actor::Actor;
 use super::behaviour;
+use super::hubs::Hubs;
 use super::ping;
 use super::state::State;
 use super::streams::Streams;
 use super::{Handle, Node, NodeConfig, SpawnError};
-use crate::routing::{PathTable, tls};
+use crate::routing::{PathTable, Roaming, tls, without_peer};
 
 /// How many commands wait for the task; more make their senders wait.
 const COMMANDS: usize = 64;
@@ -35,12 +36,20 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long what is not required may take to be confirmed.
 const CONFIRMED_WITHIN: Duration = Duration::from_millis(100);
 
+/// The sockets of roaming connections, which are bound already.
+const ROAMING: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+
 pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     check(&config)?;
     tls::warm_up();
-    let streams = Streams::new(config.limits);
+    let peer = config.keypair.public().to_peer_id();
+    let streams = Streams::new(config.limits, peer);
     let paths = Arc::new(PathTable::default());
-    let swarm = behaviour::swarm(&config, streams.clone(), &paths)?;
+    let roaming = match config.roaming {
+        true => Roaming::bind(&config.keypair, config.map_ports).await?,
+        false => None,
+    };
+    let swarm = behaviour::swarm(&config, streams.clone(), &paths, roaming.clone())?;
     let (events, _) = broadcast::channel(EVENTS);
     let state = Arc::new(State::default());
     let (commands, received) = mpsc::channel(COMMANDS);
@@ -51,12 +60,17 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
         paths,
         events: events.clone(),
         attempts: HashMap::new(),
+        hubs: Hubs::new(&config.hubs, peer, Instant::now()),
+        roaming,
+        doubts: HashMap::new(),
+        changed_at: None,
+        runs: false,
+        serves: config.services.relay.is_some(),
         commands: commands.downgrade(),
     };
     tokio::time::timeout(LISTEN_TIMEOUT, listen(&mut actor, &config))
         .await
         .unwrap_or(Err(SpawnError::ListenTimeout(LISTEN_TIMEOUT)))?;
-    let peer = config.keypair.public().to_peer_id();
     tokio::spawn(actor.run(received));
     if let Ok(pings) = streams.accept(&[ping::PROTOCOL]) {
         tokio::spawn(ping::answer_all(pings));
@@ -102,6 +116,14 @@ async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError
             _ => {}
         }
         actor.on_event(event);
+    }
+    for address in &config.announce {
+        actor.swarm.add_external_address(without_peer(address));
+    }
+    if actor.roaming.is_some()
+        && let Err(error) = actor.swarm.listen_on(Multiaddr::from(ROAMING).with(Protocol::Udp(0)))
+    {
+        tracing::warn!(%error, "no roaming connections come in");
     }
     let wanted = listen_if_possible(actor, config, &heard);
     let _late = tokio::time::timeout(CONFIRMED_WITHIN, confirmed(actor, wanted)).await;

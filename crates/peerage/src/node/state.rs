@@ -1,5 +1,6 @@
 //! What a node's task tells its handles: read by them without asking it.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use super::book::AddressBook;
 use super::event::{Connection, PeerInfo};
 use super::streams::Streams;
+use crate::routing::Path;
 
 /// Written by the node's task alone, but for the address book.
 #[derive(Debug, Default)]
@@ -62,13 +64,44 @@ impl State {
         peers.get(peer)?.connections.first().map(|(_, connection)| connection.clone())
     }
 
+    /// All connections to a peer.
+    pub(super) fn connection_ids(&self, peer: &PeerId) -> Vec<ConnectionId> {
+        let peers = self.peers();
+        let connections = peers.get(peer).map(|state| state.connections.as_slice());
+        connections.unwrap_or_default().iter().map(|(id, _)| *id).collect()
+    }
+
     /// Adds a connection; whether it is the first to its peer.
-    pub(super) fn add_connection(&self, id: ConnectionId, connection: Connection) -> bool {
+    pub(super) fn add_connection(
+        &self,
+        id: ConnectionId,
+        connection: Connection,
+        streams: &Streams,
+    ) -> bool {
         let mut peers = self.peers_mut();
         let state = peers.entry(connection.peer).or_default();
         state.connections.push((id, connection));
-        Streams::sort(&mut state.connections);
+        state.sort(streams);
         state.connections.len() == 1
+    }
+
+    /// Notes that a connection's packets go another way now.
+    pub(super) fn move_connection(
+        &self,
+        peer: &PeerId,
+        id: ConnectionId,
+        address: Multiaddr,
+        path: Path,
+        streams: &Streams,
+    ) -> Option<Connection> {
+        let mut peers = self.peers_mut();
+        let state = peers.get_mut(peer)?;
+        let (_, connection) = state.connections.iter_mut().find(|(known, _)| *known == id)?;
+        (connection.address, connection.path) = (address, path);
+        let moved = connection.clone();
+        streams.set_rank(id, &moved);
+        state.sort(streams);
+        Some(moved)
     }
 
     /// Removes a connection; whether it was the last to its peer.
@@ -102,6 +135,12 @@ impl State {
 }
 
 impl PeerState {
+    /// Puts the connection first that new streams take.
+    fn sort(&mut self, streams: &Streams) {
+        let rank = |(id, connection): &(ConnectionId, Connection)| streams.rank(*id, connection);
+        self.connections.sort_by_key(|one| Reverse(rank(one)));
+    }
+
     fn info(&self, peer: PeerId) -> PeerInfo {
         let identity = self.identity.clone();
         let (agent, protocols, listen_addresses) = match identity {

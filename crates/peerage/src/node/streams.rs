@@ -5,7 +5,6 @@
 //! another one waits to be accepted, opens one stream after another, and
 //! takes a random connection of the peer; so this is our own.
 
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -27,7 +26,7 @@ use tokio::sync::mpsc;
 use super::error::{AcceptError, OpenStreamError};
 use super::stream::{Activity, Slot, Stream};
 use super::stream_handler::Handler;
-use super::{Connection, NodeLimits};
+use super::{Connection, Direction, NodeLimits};
 use crate::routing::TransportKind;
 
 /// A wish to open a stream on a connection, for the first of the protocols
@@ -43,6 +42,7 @@ pub(super) struct Streams {
     registry: Arc<Mutex<Registry>>,
     incoming: Arc<AtomicUsize>,
     limits: NodeLimits,
+    own: PeerId,
 }
 
 #[derive(Default)]
@@ -56,14 +56,36 @@ struct Registry {
 /// The way to one connection.
 struct Line {
     id: ConnectionId,
-    kind: TransportKind,
+    rank: Rank,
     requests: mpsc::Sender<OpenRequest>,
     activity: Activity,
 }
 
+/// Which of a peer's connections new streams take: the greatest. Of two of a
+/// kind, the one that the lesser peer id has dialled: when two peers dial each
+/// other at once, both take the same one. Then the newest: the one that is most
+/// surely alive.
+type Rank = (TransportKind, bool, ConnectionId);
+
 impl Streams {
-    pub(super) fn new(limits: NodeLimits) -> Self {
-        Self { registry: Arc::default(), incoming: Arc::default(), limits }
+    pub(super) fn new(limits: NodeLimits, own: PeerId) -> Self {
+        Self { registry: Arc::default(), incoming: Arc::default(), limits, own }
+    }
+
+    /// The rank of a connection.
+    pub(super) fn rank(&self, id: ConnectionId, connection: &Connection) -> Rank {
+        let outgoing = connection.direction == Direction::Outgoing;
+        (connection.path.transport, outgoing == (self.own < connection.peer), id)
+    }
+
+    /// Ranks a connection anew, when its packets go another way.
+    pub(super) fn set_rank(&self, id: ConnectionId, connection: &Connection) {
+        let rank = self.rank(id, connection);
+        let mut registry = self.registry();
+        let lines = registry.lines.get_mut(&connection.peer);
+        if let Some(line) = lines.and_then(|lines| lines.iter_mut().find(|line| line.id == id)) {
+            line.rank = rank;
+        }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -137,16 +159,11 @@ impl Streams {
         self.registry().line(peer, id).map(|line| line.activity.mark())
     }
 
-    /// Puts the connection first that new streams take.
-    pub(super) fn sort(connections: &mut [(ConnectionId, Connection)]) {
-        connections.sort_by_key(|(id, connection)| Reverse((connection.path.transport, *id)));
-    }
-
     fn add_line(&self, peer: PeerId, id: ConnectionId, address: &Multiaddr) -> Handler {
         let (requests, wanted) = mpsc::channel(MAX_QUEUED_STREAM_REQUESTS);
         let activity = Activity::default();
-        let line =
-            Line { id, kind: TransportKind::of(address), requests, activity: activity.clone() };
+        let rank = (TransportKind::of(address), false, id);
+        let line = Line { id, rank, requests, activity: activity.clone() };
         self.registry().lines.entry(peer).or_default().push(line);
         Handler::new(peer, self.clone(), wanted, activity)
     }
@@ -180,14 +197,12 @@ impl Registry {
         self.lines.get(peer)?.iter().find(|line| line.id == id)
     }
 
-    /// The cheapest transport, and among equals the newest connection: the
-    /// one that is most surely alive.
     fn best_line(&self, peer: &PeerId) -> Option<mpsc::Sender<OpenRequest>> {
         self.lines
             .get(peer)?
             .iter()
             .filter(|line| !line.requests.is_closed())
-            .max_by_key(|line| (line.kind, line.id))
+            .max_by_key(|line| line.rank)
             .map(|line| line.requests.clone())
     }
 

@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn addresses_that_lead_nowhere_are_told() {
-        for text in ["/ip4/0.0.0.0/tcp/1", "/memory/1", "/ip4/192.0.2.1/udp/9", "/ip6/::/tcp/1"] {
+        for text in ["/ip4/0.0.0.0/tcp/1", "/memory/1", "/ip4/192.0.2.1/sctp/9", "/ip6/::/tcp/1"] {
             assert!(!dialable(&address(text)), "{text}");
         }
         for text in ["/dns4/example.org/tcp/1", "/dnsaddr/example.org", "/ip6/::1/udp/1/quic-v1"] {

@@ -13,6 +13,7 @@
 
 mod address;
 mod path;
+mod roaming;
 mod socket;
 pub mod tls;
 mod transport;
@@ -20,9 +21,11 @@ mod upgrade;
 pub mod yamux;
 
 pub use path::{Multiplexer, Path, Security, TransportKind};
+pub use roaming::{BindError, relay_address, relay_url};
 pub use transport::TransportError;
 pub use upgrade::UpgradeError;
 
 pub(crate) use address::{dialable, peer_suffix, preference, without_peer};
-pub(crate) use path::PathTable;
+pub(crate) use path::{Known, Moves, PathTable};
+pub(crate) use roaming::Roaming;
 pub(crate) use transport::{TransportConfig, build};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use futures::stream::BoxStream;
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
@@ -18,12 +19,19 @@ use super::address::without_peer;
 pub enum TransportKind {
     /// Something this version does not know.
     Other,
-    /// Relayed by a third peer.
+    /// A circuit through a third peer ([circuit relay v2]).
+    ///
+    /// [circuit relay v2]: https://github.com/libp2p/specs/blob/master/relay/circuit-v2.md
+    Circuit,
+    /// QUIC of iroh's endpoint over a relay, until a direct path is found.
     Relay,
     /// WebSocket over TCP, with or without TLS below it.
     WebSocket,
     /// QUIC version 1 over UDP.
     Quic,
+    /// QUIC of iroh's endpoint over UDP, straight from peer to peer; it moves
+    /// with either when its address changes.
+    Roaming,
     /// Plain TCP, secured by TLS or Noise.
     Tcp,
 }
@@ -38,9 +46,12 @@ impl TransportKind {
     /// ```
     pub fn of(address: &Multiaddr) -> Self {
         address.iter().fold(Self::Other, |kind, part| match part {
-            Protocol::P2pCircuit => Self::Relay,
-            _ if kind == Self::Relay => kind,
+            Protocol::P2pCircuit if kind == Self::Relay => kind,
+            Protocol::P2pCircuit => Self::Circuit,
+            Protocol::Http | Protocol::Https => Self::Relay,
+            _ if matches!(kind, Self::Relay | Self::Circuit) => kind,
             Protocol::Tcp(_) => Self::Tcp,
+            Protocol::Udp(_) => Self::Roaming,
             Protocol::QuicV1 => Self::Quic,
             Protocol::Ws(_) | Protocol::Wss(_) => Self::WebSocket,
             _ => kind,
@@ -48,13 +59,22 @@ impl TransportKind {
     }
 }
 
+impl TransportKind {
+    /// Whether a third party passes the bytes on.
+    pub fn is_relayed(self) -> bool {
+        matches!(self, Self::Circuit | Self::Relay)
+    }
+}
+
 impl fmt::Display for TransportKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Other => "other",
+            Self::Circuit => "circuit",
             Self::Relay => "relay",
             Self::WebSocket => "websocket",
             Self::Quic => "quic",
+            Self::Roaming => "iroh",
             Self::Tcp => "tcp",
         })
     }
@@ -154,6 +174,15 @@ impl Path {
         multiplexer: Some(Multiplexer::Quic),
     };
 
+    /// A connection of iroh's endpoint, with its packets at this address.
+    pub(crate) fn roaming(place: &Multiaddr) -> Self {
+        let transport = match TransportKind::of(place) {
+            TransportKind::Roaming => TransportKind::Roaming,
+            _ => TransportKind::Relay,
+        };
+        Self { transport, security: Some(Security::Tls), multiplexer: Some(Multiplexer::Quic) }
+    }
+
     /// What an address alone tells.
     pub(crate) fn of(address: &Multiaddr) -> Self {
         Self { transport: TransportKind::of(address), security: None, multiplexer: None }
@@ -177,27 +206,44 @@ impl fmt::Display for Path {
     }
 }
 
+/// Where the packets of a connection go from now on, as it changes.
+pub(crate) type Moves = BoxStream<'static, Multiaddr>;
+
+/// What the transport knows of a connection that it has set up.
+pub(crate) struct Known {
+    /// What it is made of.
+    pub(crate) path: Path,
+    /// Where its packets go now and later, if it roams.
+    pub(crate) roams: Option<(Multiaddr, Moves)>,
+}
+
+impl From<Path> for Known {
+    fn from(path: Path) -> Self {
+        Self { path, roams: None }
+    }
+}
+
 /// How many paths wait to be asked for. Connections that a limit refuses
 /// after their handshake leave theirs behind.
 const MAX_WAITING_PATHS: usize = 512;
 
 /// Carries what the transport knows of a connection to the node: the swarm
 /// between them hands on the peer and the address alone.
-#[derive(Debug, Default)]
-pub(crate) struct PathTable(Mutex<HashMap<(PeerId, Multiaddr, bool), Path>>);
+#[derive(Default)]
+pub(crate) struct PathTable(Mutex<HashMap<(PeerId, Multiaddr, bool), Known>>);
 
 impl PathTable {
-    /// Notes the path of a connection that has just been set up.
-    pub(crate) fn note(&self, peer: PeerId, endpoint: &ConnectedPoint, path: Path) {
+    /// Notes what is known of a connection that has just been set up.
+    pub(crate) fn note(&self, peer: PeerId, endpoint: &ConnectedPoint, known: Known) {
         let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if paths.len() >= MAX_WAITING_PATHS {
             paths.clear();
         }
-        paths.insert(key(peer, endpoint), path);
+        paths.insert(key(peer, endpoint), known);
     }
 
-    /// Takes the path of a connection that the swarm has just reported.
-    pub(crate) fn take(&self, peer: PeerId, endpoint: &ConnectedPoint) -> Option<Path> {
+    /// Takes what is known of a connection that the swarm has just reported.
+    pub(crate) fn take(&self, peer: PeerId, endpoint: &ConnectedPoint) -> Option<Known> {
         let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         paths.remove(&key(peer, endpoint))
     }
@@ -218,7 +264,9 @@ mod tests {
             ("/dns4/example.org/tcp/1/ws", TransportKind::WebSocket),
             ("/dns/example.org/tcp/443/tls/ws", TransportKind::WebSocket),
             ("/ip6/::1/udp/1/quic-v1", TransportKind::Quic),
-            ("/ip4/192.0.2.1/udp/1", TransportKind::Other),
+            ("/ip4/192.0.2.1/udp/1", TransportKind::Roaming),
+            ("/ip4/192.0.2.1/tcp/1/http/p2p-circuit", TransportKind::Relay),
+            ("/memory/1", TransportKind::Other),
         ];
         for (address, kind) in kinds {
             assert_eq!(TransportKind::of(&address.parse().unwrap()), kind, "{address}");

@@ -10,12 +10,13 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::dns::{ResolverConfig, ResolverOpts};
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, dns, noise, quic, tcp, websocket};
+use libp2p::{PeerId, dns, noise, quic, relay, tcp, websocket};
 use peerage_core::limits::{MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 
+use super::roaming::{self, Roaming};
 use super::socket::tune;
 use super::upgrade::Upgrade;
-use super::{Multiplexer, Path, PathTable, Security, tls};
+use super::{Known, Multiplexer, Path, PathTable, Security, tls};
 
 /// What the swarm runs on.
 pub(crate) type Transport = Boxed<(PeerId, StreamMuxerBox)>;
@@ -48,12 +49,15 @@ pub(crate) struct TransportConfig<'a> {
     pub(crate) keypair: &'a Keypair,
     pub(crate) security: &'a [Security],
     pub(crate) multiplexers: &'a [Multiplexer],
+    pub(crate) roaming: Option<Roaming>,
 }
 
-/// Builds TCP, QUIC and WebSocket under DNS. The path of every connection
-/// that is set up goes into `paths`.
+/// Builds TCP, QUIC and WebSocket under DNS, and beside them circuits through
+/// relays and what roams. What is known of every connection that is set up
+/// goes into `paths`.
 pub(crate) fn build(
-    config: &TransportConfig<'_>,
+    config: TransportConfig<'_>,
+    circuits: relay::client::Transport,
     paths: Arc<PathTable>,
 ) -> Result<Transport, TransportError> {
     let upgrade = Upgrade::new(config.keypair, config.security, config.multiplexers)?;
@@ -69,9 +73,20 @@ pub(crate) fn build(
             .map(|(peer, muxer), _| (peer, Path::QUIC, StreamMuxerBox::new(muxer)));
         tcp.or_transport(quic).map(|either, _| either.into_inner()).boxed()
     });
-    let all = websocket.or_transport(tcp_or_quic).map(move |either, endpoint| {
+    let circuits =
+        circuits.and_then(move |socket, endpoint| upgrade.apply(socket, endpoint)).boxed();
+    let fixed = websocket.or_transport(tcp_or_quic).map(|either, _| either.into_inner()).boxed();
+    let fixed = circuits.or_transport(fixed).map(|either, _| {
         let (peer, path, muxer) = either.into_inner();
-        paths.note(peer, &endpoint, path);
+        (peer, Known::from(path), muxer)
+    });
+    let roaming = roaming::Transport::new(config.roaming).map(|(peer, place, moves, muxer), _| {
+        let path = Path::roaming(&place);
+        (peer, Known { path, roams: Some((place, moves)) }, muxer)
+    });
+    let all = roaming.or_transport(fixed).map(move |either, endpoint| {
+        let (peer, known, muxer) = either.into_inner();
+        paths.note(peer, &endpoint, known);
         (peer, muxer)
     });
     Ok(TransportTimeout::new(all, HANDSHAKE_TIMEOUT).boxed())

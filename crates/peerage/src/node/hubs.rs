@@ -1,0 +1,183 @@
+//! Keeps a connection with each hub, and what it offers in use: a place on its
+//! relays, so that this node is reached through them.
+
+use std::time::{Duration, Instant};
+
+use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+use peerage_core::limits::{MAX_ADDRESSES_PER_PEER, MAX_HUBS};
+
+use crate::routing::{peer_suffix, without_peer};
+
+/// The pauses after the first failures to reach a hub, in seconds; later ones
+/// are as the last.
+const PAUSES: [u64; 5] = [1, 1, 5, 15, 60];
+
+/// The protocol by which a reservation is made.
+pub(super) const HOP: &str = "/libp2p/circuit/relay/0.2.0/hop";
+
+/// All hubs of a node.
+#[derive(Default)]
+pub(super) struct Hubs(Vec<Hub>);
+
+/// One hub, as far as it is known.
+struct Hub {
+    peer: PeerId,
+    addresses: Vec<Multiaddr>,
+    connected: bool,
+    reservation: Option<ListenerId>,
+    failures: usize,
+    next_at: Instant,
+}
+
+impl Hubs {
+    /// The hubs of these addresses, each with its peer at the end; others are
+    /// left out.
+    pub(super) fn new(addresses: &[Multiaddr], own: PeerId, now: Instant) -> Self {
+        let mut hubs: Vec<Hub> = Vec::new();
+        for address in addresses {
+            let Some(peer) = peer_suffix(address).filter(|peer| *peer != own) else { continue };
+            match hubs.iter().position(|hub| hub.peer == peer) {
+                Some(at) if hubs[at].addresses.len() < MAX_ADDRESSES_PER_PEER => {
+                    hubs[at].addresses.push(without_peer(address));
+                }
+                None if hubs.len() < MAX_HUBS => hubs.push(Hub::new(peer, address, now)),
+                _ => tracing::warn!(%address, "too many hubs or addresses; left out"),
+            }
+        }
+        Self(hubs)
+    }
+
+    fn find(&mut self, peer: &PeerId) -> Option<&mut Hub> {
+        self.0.iter_mut().find(|hub| hub.peer == *peer)
+    }
+
+    /// Whether a peer is one of the hubs.
+    pub(super) fn contains(&self, peer: &PeerId) -> bool {
+        self.0.iter().any(|hub| hub.peer == *peer)
+    }
+
+    /// The hubs to dial now, with their addresses.
+    pub(super) fn due(&mut self, now: Instant) -> Vec<(PeerId, Vec<Multiaddr>)> {
+        let due = self.0.iter_mut().filter(|hub| !hub.connected && hub.next_at <= now);
+        due.map(|hub| {
+            hub.failed(now);
+            (hub.peer, hub.addresses.clone())
+        })
+        .collect()
+    }
+
+    /// When the next hub is due.
+    pub(super) fn next_at(&self) -> Option<Instant> {
+        self.0.iter().filter(|hub| !hub.connected).map(|hub| hub.next_at).min()
+    }
+
+    /// Notes that a peer is connected, if it is a hub.
+    pub(super) fn connected(&mut self, peer: &PeerId) {
+        if let Some(hub) = self.find(peer) {
+            (hub.connected, hub.failures) = (true, 0);
+        }
+    }
+
+    /// Notes that a peer is connected no more: a hub is dialled again at once.
+    pub(super) fn disconnected(&mut self, peer: &PeerId, now: Instant) {
+        if let Some(hub) = self.find(peer) {
+            (hub.connected, hub.reservation, hub.next_at) = (false, None, now);
+        }
+    }
+
+    /// Where to listen for circuits over a hub with which we are connected at
+    /// `address`, unless there is a reservation.
+    pub(super) fn circuit(&mut self, peer: &PeerId, address: &Multiaddr) -> Option<Multiaddr> {
+        let hub = self.find(peer).filter(|hub| hub.reservation.is_none())?;
+        let circuit = [Protocol::P2p(hub.peer), Protocol::P2pCircuit];
+        Some(circuit.into_iter().fold(without_peer(address), Multiaddr::with))
+    }
+
+    /// Notes a reservation at a hub.
+    pub(super) fn reserved(&mut self, peer: &PeerId, listener: ListenerId) {
+        if let Some(hub) = self.find(peer) {
+            hub.reservation = Some(listener);
+        }
+    }
+
+    /// Notes that a reservation has ended; the hub at which it was.
+    pub(super) fn lapsed(&mut self, listener: ListenerId) -> Option<PeerId> {
+        let hub = self.0.iter_mut().find(|hub| hub.reservation == Some(listener))?;
+        hub.reservation = None;
+        Some(hub.peer)
+    }
+
+    /// Tries all hubs again now: the network has changed.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        for hub in &mut self.0 {
+            (hub.failures, hub.next_at) = (0, now);
+        }
+    }
+}
+
+impl Hub {
+    fn new(peer: PeerId, address: &Multiaddr, now: Instant) -> Self {
+        let addresses = vec![without_peer(address)];
+        Self { peer, addresses, connected: false, reservation: None, failures: 0, next_at: now }
+    }
+
+    /// Counts an attempt as failed, until it turns out otherwise.
+    fn failed(&mut self, now: Instant) {
+        let pause = PAUSES[self.failures.min(PAUSES.len() - 1)];
+        self.failures += 1;
+        self.next_at = now + Duration::from_secs(pause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hub(host: u8, peer: PeerId) -> Multiaddr {
+        format!("/ip4/192.0.2.{host}/tcp/4001/p2p/{peer}").parse().unwrap()
+    }
+
+    #[test]
+    fn a_hub_is_tried_again_and_ever_more_slowly() {
+        let now = Instant::now();
+        let peer = PeerId::random();
+        let mut hubs = Hubs::new(&[hub(1, peer), hub(2, peer)], PeerId::random(), now);
+        let mut then = now;
+        for seconds in [1, 1, 5, 15, 60, 60] {
+            assert_eq!(hubs.due(then)[0].1.len(), 2);
+            assert!(hubs.due(then).is_empty());
+            let next = hubs.next_at().unwrap();
+            assert_eq!(next - then, Duration::from_secs(seconds));
+            then = next;
+        }
+        hubs.connected(&peer);
+        assert_eq!(hubs.next_at(), None);
+        hubs.disconnected(&peer, now);
+        assert_eq!(hubs.next_at(), Some(now));
+    }
+
+    #[test]
+    fn one_reservation_is_made_at_a_time() {
+        let peer = PeerId::random();
+        let mut hubs = Hubs::new(&[hub(1, peer)], PeerId::random(), Instant::now());
+        let at = "/ip4/192.0.2.1/tcp/4001".parse().unwrap();
+        let circuit = hubs.circuit(&peer, &at).unwrap();
+        assert_eq!(circuit.to_string(), format!("/ip4/192.0.2.1/tcp/4001/p2p/{peer}/p2p-circuit"));
+        let listener = ListenerId::next();
+        hubs.reserved(&peer, listener);
+        assert_eq!(hubs.circuit(&peer, &at), None);
+        assert_eq!(hubs.lapsed(listener), Some(peer));
+        assert!(hubs.circuit(&peer, &at).is_some());
+    }
+
+    #[test]
+    fn own_address_and_too_many_are_left_out() {
+        let own = PeerId::random();
+        let mut many: Vec<Multiaddr> = (0..9).map(|host| hub(host, PeerId::random())).collect();
+        many.insert(0, hub(99, own));
+        let hubs = Hubs::new(&many, own, Instant::now());
+        assert_eq!(hubs.0.len(), MAX_HUBS);
+    }
+}

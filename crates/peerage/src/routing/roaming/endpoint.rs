@@ -1,0 +1,106 @@
+//! The endpoint: its sockets, its relays, and what it may spend.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use iroh::endpoint::{IdleTimeout, PortmapperConfig, QuicTransportConfig, VarInt, presets};
+use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey};
+use libp2p::identity::Keypair;
+use noq::congestion::Bbr3Config;
+use peerage_core::limits::{MAX_RELAYS, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
+
+use super::{ALPN, certificate};
+
+/// How long a connection lives of which nothing is heard on any path. Longer
+/// than a partition that people wait out; the node's own watch ends sooner
+/// those on which a peer hangs.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The port at which relays tell a peer its address, next to their HTTP port.
+const ADDRESS_DISCOVERY_PORT: u16 = iroh_relay::defaults::DEFAULT_RELAY_QUIC_PORT;
+
+/// Why the endpoint could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("no socket for connections that roam: {0}")]
+pub struct BindError(String);
+
+/// The endpoint; a cheap handle.
+#[derive(Debug, Clone)]
+pub(crate) struct Roaming {
+    endpoint: Endpoint,
+    relays: RelayMap,
+}
+
+impl Roaming {
+    /// Binds the endpoint of an identity; `None` for keys other than Ed25519.
+    /// With `map_ports` the router is asked to let packets in.
+    pub(crate) async fn bind(key: &Keypair, map_ports: bool) -> Result<Option<Self>, BindError> {
+        let Ok(pair) = key.clone().try_into_ed25519() else { return Ok(None) };
+        let mut secret = [0; 32];
+        secret.copy_from_slice(pair.secret().as_ref());
+        let ports = match map_ports {
+            true => PortmapperConfig::default(),
+            false => PortmapperConfig::Disabled,
+        };
+        let relays = RelayMap::empty();
+        let endpoint = Endpoint::builder(presets::Minimal)
+            .secret_key(SecretKey::from_bytes(&secret))
+            .alpns(vec![ALPN.to_vec()])
+            .relay_mode(RelayMode::Custom(relays.clone()))
+            .ca_tls_config(certificate::trust())
+            .portmapper_config(ports)
+            .transport_config(transport_config())
+            .bind()
+            .await
+            .map_err(|error| BindError(error.to_string()))?;
+        Ok(Some(Self { endpoint, relays }))
+    }
+
+    /// The endpoint itself.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Makes a relay one of those that this node keeps a connection with: it
+    /// is reached through the nearest. Whether there was room for it.
+    pub(crate) async fn add_relay(&self, url: RelayUrl) -> bool {
+        if self.relays.contains(&url) {
+            return true;
+        }
+        if self.relays.len() >= MAX_RELAYS {
+            return false;
+        }
+        let discovery = iroh_relay::RelayQuicConfig::new(ADDRESS_DISCOVERY_PORT);
+        let config = RelayConfig::new(url.clone(), Some(discovery));
+        self.endpoint.insert_relay(url, Arc::new(config)).await;
+        true
+    }
+
+    /// Tells the endpoint that the network may have changed.
+    pub(crate) async fn network_changed(&self) {
+        self.endpoint.network_change().await;
+    }
+
+    /// Ends all connections, in order.
+    pub(crate) async fn close(&self) {
+        self.endpoint.close().await;
+    }
+}
+
+/// BBR keeps its speed where packets are lost for other reasons than a queue;
+/// the windows are those of libp2p's QUIC.
+fn transport_config() -> QuicTransportConfig {
+    let streams = VarInt::from_u32(u32::try_from(2 * MAX_STREAMS_PER_CONNECTION).unwrap_or(256));
+    let window = VarInt::from_u32(u32::try_from(MAX_WINDOW_GROWTH).unwrap_or(8 << 20));
+    let idle = IdleTimeout::try_from(IDLE_TIMEOUT).ok();
+    QuicTransportConfig::builder()
+        .max_concurrent_bidi_streams(streams)
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .stream_receive_window(window)
+        .receive_window(window)
+        .send_window(MAX_WINDOW_GROWTH as u64)
+        .max_idle_timeout(idle)
+        .datagram_receive_buffer_size(None)
+        .congestion_controller_factory(Arc::new(Bbr3Config::default()))
+        .build()
+}
