@@ -389,6 +389,9 @@ pub const MAX_RELAYS: usize = 8;
 /// How many hubs a node keeps a connection with.
 pub const MAX_HUBS: usize = 4;
 
+/// How many of our own addresses are remembered with whom they were reached by.
+pub const MAX_REACHABILITY_ADDRESSES: usize = 64;
+
 /// How many peers may be reached through one relay at once; each costs a
 /// connection, some 100 KB.
 pub const MAX_RELAY_RESERVATIONS: usize = 1024;

@@ -10,7 +10,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, identify};
+use libp2p::{Multiaddr, PeerId, identify};
 use peerage_core::limits;
 use tokio::sync::{Notify, broadcast, mpsc};
 
@@ -18,19 +18,17 @@ use super::attempt::{Attempt, Waiter};
 use super::behaviour::{Behaviour, BehaviourEvent};
 use super::error::ConnectError;
 use super::event::{Connection, Direction, DisconnectReason, NodeEvent};
-use super::hubs::{HOP, Hubs};
+use super::hubs::Hubs;
 use super::ping::Watch;
+use super::reach::follow;
 use super::reasons;
+use super::report::Reach;
 use super::state::{Identity, State};
 use super::streams::Streams;
-use crate::routing::{Moves, Path, PathTable, Roaming, TransportKind, relay_url, without_peer};
+use crate::routing::{Path, PathTable, Roaming, TransportKind, without_peer};
 
 /// How long peers have, in the end, to take note that the node leaves.
 const GOODBYE: Duration = Duration::from_millis(500);
-
-/// How long after a change of the network peers that are lost are dialled from
-/// here: they cannot know where this node is now.
-const UNSETTLED: Duration = Duration::from_secs(30);
 
 /// What handles ask of the task.
 pub(super) enum Command {
@@ -54,6 +52,15 @@ pub(super) enum Command {
         id: ConnectionId,
         place: Multiaddr,
     },
+    /// The router maps an address to `inside`, or does no more.
+    Mapped {
+        inside: Multiaddr,
+        outside: Option<Multiaddr>,
+    },
+    /// How is this node reached?
+    Report {
+        reply: oneshot::Sender<Reach>,
+    },
     Shutdown {
         done: oneshot::Sender<()>,
     },
@@ -73,6 +80,11 @@ pub(super) struct Actor {
     /// When the addresses of this host last changed, while it ran.
     pub(super) changed_at: Option<Instant>,
     pub(super) runs: bool,
+    /// What is noted for the report.
+    pub(super) reach: Reach,
+    /// Whether to ask the router for them, and what it maps to our addresses.
+    pub(super) maps_ports: bool,
+    pub(super) mapped: HashMap<Multiaddr, Option<Multiaddr>>,
     /// What this node does for others makes its addresses worth telling.
     pub(super) serves: bool,
     /// For the tasks that watch connections; they keep no node alive.
@@ -134,6 +146,10 @@ impl Actor {
             }
             Command::Hangs { peer, id } => self.give_up(peer, id),
             Command::Moved { peer, id, place } => self.on_moved(peer, id, place),
+            Command::Report { reply } => {
+                let _ = reply.send(self.report());
+            }
+            Command::Mapped { inside, outside } => self.on_mapped(inside, outside),
             Command::Shutdown { .. } => {}
         }
     }
@@ -153,7 +169,11 @@ impl Actor {
 
     /// The attempt to connect to a peer, at these addresses and those that are
     /// known; `None` when too many are under way.
-    fn attempt(&mut self, peer: PeerId, addresses: &[Multiaddr]) -> Option<&mut Attempt> {
+    pub(super) fn attempt(
+        &mut self,
+        peer: PeerId,
+        addresses: &[Multiaddr],
+    ) -> Option<&mut Attempt> {
         if !self.attempts.contains_key(&peer) {
             self.attempts.retain(|_, attempt| !attempt.is_abandoned());
             if self.attempts.len() >= limits::MAX_CONNECT_ATTEMPTS {
@@ -204,18 +224,6 @@ impl Actor {
         }
     }
 
-    /// Dials a hub from the port that we listen on, so that it sees the address
-    /// at which others would reach us.
-    fn dial_hub(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
-        let options = DialOpts::peer_id(peer)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(addresses)
-            .build();
-        if let Err(error) = self.swarm.dial(options) {
-            tracing::debug!(%peer, %error, "the hub is not dialled");
-        }
-    }
-
     pub(super) fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
@@ -235,6 +243,7 @@ impl Actor {
                     self.swarm.add_external_address(address.clone());
                 }
                 self.on_address_changed(&address);
+                self.map(&address);
                 self.tell(NodeEvent::Listening(address));
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
@@ -255,6 +264,9 @@ impl Actor {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Reachability(verdict)) => {
+                self.reach.note(verdict, limits::MAX_REACHABILITY_ADDRESSES);
+            }
             _ => {}
         }
     }
@@ -264,7 +276,7 @@ impl Actor {
         let _ = self.events.send(event);
     }
 
-    fn list_addresses(&self) {
+    pub(super) fn list_addresses(&self) {
         let (listening, seen) = (self.swarm.listeners(), self.swarm.external_addresses());
         let mut addresses: Vec<Multiaddr> = Vec::new();
         for address in listening.chain(seen).map(without_peer) {
@@ -273,22 +285,6 @@ impl Actor {
             }
         }
         self.state.set_listening(addresses);
-    }
-
-    /// Doubts all connections when an address of this host comes or goes: those
-    /// that began at one that is gone say so only by silence.
-    fn on_address_changed(&mut self, address: &Multiaddr) {
-        self.list_addresses();
-        if !self.runs || TransportKind::of(address).is_relayed() {
-            return;
-        }
-        let now = Instant::now();
-        self.changed_at = Some(now);
-        self.hubs.hurry(now);
-        self.doubts.values().for_each(|doubt| doubt.notify_one());
-        if let Some(roaming) = self.roaming.clone() {
-            tokio::spawn(async move { roaming.network_changed().await });
-        }
     }
 
     fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
@@ -376,45 +372,6 @@ impl Actor {
         self.tell(NodeEvent::Identified(peer_id));
     }
 
-    /// Keeps the relays of a hub in mind, those that roaming connections use.
-    fn use_relays(&self, addresses: &[Multiaddr]) {
-        let Some(roaming) = &self.roaming else { return };
-        let urls: Vec<_> = addresses.iter().filter_map(relay_url).collect();
-        let roaming = roaming.clone();
-        tokio::spawn(async move {
-            for url in urls {
-                roaming.add_relay(url).await;
-            }
-        });
-    }
-
-    /// Asks a hub that relays for a place on it, unless we have one.
-    fn reserve(&mut self, peer: PeerId) {
-        let hop = StreamProtocol::new(HOP);
-        if self.state.supports(&peer, &hop) != Some(true) {
-            return;
-        }
-        let Some(connection) = self.state.connection(&peer) else { return };
-        let Some(circuit) = self.hubs.circuit(&peer, &connection.address) else { return };
-        match self.swarm.listen_on(circuit) {
-            Ok(listener) => self.hubs.reserved(&peer, listener),
-            Err(error) => tracing::debug!(%peer, %error, "no reservation at the hub"),
-        }
-    }
-
-    /// Tries the addresses that a peer has told of itself, while it is reached
-    /// over a relay alone.
-    fn improve(&mut self, peer: PeerId) {
-        let ours = |best: Connection| {
-            best.path.transport.is_relayed() && best.direction == Direction::Outgoing
-        };
-        if self.state.connection(&peer).is_some_and(ours)
-            && let Some(attempt) = self.attempt(peer, &[])
-        {
-            attempt.linger();
-        }
-    }
-
     /// Ends a connection whose peer hangs. It counts as gone from now on:
     /// ending it in order may take until the transport gives up too.
     fn give_up(&mut self, peer: PeerId, id: ConnectionId) {
@@ -431,9 +388,8 @@ impl Actor {
         }
         let now = Instant::now();
         self.hubs.disconnected(&peer, now);
-        let unsettled = self.changed_at.is_some_and(|at| now - at < UNSETTLED);
         let in_order = matches!(reason, DisconnectReason::Closed | DisconnectReason::Idle);
-        if unsettled && !in_order {
+        if self.is_unsettled(now) && !in_order {
             self.attempt(peer, &[]);
         }
         self.tell(NodeEvent::Disconnected { peer, reason });
@@ -471,21 +427,6 @@ fn is_elsewhere(address: &Multiaddr) -> bool {
         Some(Protocol::Ip4(ip)) => !ip.is_loopback(),
         Some(Protocol::Ip6(ip)) => !ip.is_loopback() && !ip.is_unicast_link_local(),
         _ => true,
-    }
-}
-
-/// Tells the node's task where the packets of a connection go, as it changes.
-async fn follow(
-    peer: PeerId,
-    id: ConnectionId,
-    mut moves: Moves,
-    commands: mpsc::WeakSender<Command>,
-) {
-    while let Some(place) = moves.next().await {
-        let Some(commands) = commands.upgrade() else { return };
-        if commands.send(Command::Moved { peer, id, place }).await.is_err() {
-            return;
-        }
     }
 }
 

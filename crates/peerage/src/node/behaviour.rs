@@ -9,6 +9,7 @@ use libp2p::swarm::{self, NetworkBehaviour, Swarm};
 use libp2p::{PeerId, autonat, dcutr, identify, relay};
 
 use super::config::RelayLimits;
+use super::reachability;
 use super::streams::{self, Streams};
 use super::{NodeConfig, NodeLimits, SpawnError};
 use crate::routing::{PathTable, Roaming, TransportConfig, build};
@@ -27,7 +28,7 @@ pub(super) struct Behaviour {
     circuits: relay::client::Behaviour,
     hole_punching: dcutr::Behaviour,
     relay: Toggle<relay::Behaviour>,
-    reachability: Toggle<autonat::v2::client::Behaviour>,
+    pub(super) reachability: reachability::Behaviour,
     dial_back: Toggle<autonat::v2::server::Behaviour>,
 }
 
@@ -64,7 +65,6 @@ fn behaviour(
         .with_push_listen_addr_updates(true)
         .with_cache_size(0);
     let services = config.services;
-    let reachability = !config.hubs.is_empty();
     Behaviour {
         limits: connection_limits::Behaviour::new(limits(&config.limits)),
         streams: streams::Behaviour::new(streams),
@@ -72,7 +72,7 @@ fn behaviour(
         circuits,
         hole_punching: dcutr::Behaviour::new(peer),
         relay: services.relay.map(|limits| serving(peer, limits)).into(),
-        reachability: reachability.then(autonat::v2::client::Behaviour::default).into(),
+        reachability: reachability::Behaviour::new(&config.hubs),
         dial_back: services.dial_back.then(autonat::v2::server::Behaviour::default).into(),
     }
 }

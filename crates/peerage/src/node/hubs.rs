@@ -8,6 +8,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use peerage_core::limits::{MAX_ADDRESSES_PER_PEER, MAX_HUBS};
 
+use super::report::HubReach;
 use crate::routing::{peer_suffix, without_peer};
 
 /// The pauses after the first failures to reach a hub, in seconds; later ones
@@ -107,6 +108,16 @@ impl Hubs {
         let hub = self.0.iter_mut().find(|hub| hub.reservation == Some(listener))?;
         hub.reservation = None;
         Some(hub.peer)
+    }
+
+    /// How each hub is doing.
+    pub(super) fn report(&self) -> Vec<HubReach> {
+        let report = |hub: &Hub| HubReach {
+            peer: hub.peer,
+            connected: hub.connected,
+            reserved: hub.reservation.is_some(),
+        };
+        self.0.iter().map(report).collect()
     }
 
     /// Tries all hubs again now: the network has changed.

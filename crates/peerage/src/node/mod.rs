@@ -12,7 +12,10 @@ mod error;
 mod event;
 mod hubs;
 mod ping;
+mod reach;
+mod reachability;
 mod reasons;
+mod report;
 mod spawn;
 mod state;
 mod stream;
@@ -31,6 +34,7 @@ pub use error::{
 };
 pub use event::{Connection, Direction, DisconnectReason, NodeEvent, PeerInfo};
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
+pub use report::{HubReach, Network, Reach, Verdict};
 pub use stream::Stream;
 pub use streams::IncomingStreams;
 
@@ -211,6 +215,16 @@ impl Node {
     /// The connection to a peer that new streams take, if there is one.
     pub fn connection(&self, peer: &PeerId) -> Option<Connection> {
         self.0.state.connection(peer)
+    }
+
+    /// How this node can be reached, as far as it knows now; nothing once it
+    /// has stopped.
+    pub async fn reach(&self) -> Reach {
+        let (reply, answer) = oneshot::channel();
+        match self.0.commands.send(Command::Report { reply }).await {
+            Ok(()) => answer.await.unwrap_or_default(),
+            Err(_) => Reach::default(),
+        }
     }
 
     /// Whether a peer speaks a protocol; `None` while it is not connected or

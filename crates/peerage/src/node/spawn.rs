@@ -19,6 +19,7 @@ use super::actor::Actor;
 use super::behaviour;
 use super::hubs::Hubs;
 use super::ping;
+use super::report::Reach;
 use super::state::State;
 use super::streams::Streams;
 use super::{Handle, Node, NodeConfig, SpawnError};
@@ -65,6 +66,9 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
         doubts: HashMap::new(),
         changed_at: None,
         runs: false,
+        reach: Reach::default(),
+        maps_ports: config.map_ports,
+        mapped: HashMap::new(),
         serves: config.services.relay.is_some(),
         commands: commands.downgrade(),
     };

@@ -13,6 +13,7 @@
 
 mod address;
 mod path;
+mod port_mapping;
 mod roaming;
 mod socket;
 pub mod tls;
@@ -27,5 +28,6 @@ pub use upgrade::UpgradeError;
 
 pub(crate) use address::{dialable, peer_suffix, preference, without_peer};
 pub(crate) use path::{Known, Moves, PathTable};
+pub(crate) use port_mapping::map_port;
 pub(crate) use roaming::Roaming;
 pub(crate) use transport::{TransportConfig, build};

@@ -1,15 +1,18 @@
 //! The endpoint: its sockets, its relays, and what it may spend.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use iroh::endpoint::{IdleTimeout, PortmapperConfig, QuicTransportConfig, VarInt, presets};
-use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey};
+use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher as _};
 use libp2p::identity::Keypair;
 use noq::congestion::Bbr3Config;
 use peerage_core::limits::{MAX_RELAYS, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 
-use super::{ALPN, certificate};
+use super::{ALPN, certificate, relay_address};
+use crate::node::Network;
 
 /// How long a connection lives of which nothing is heard on any path. Longer
 /// than a partition that people wait out; the node's own watch ends sooner
@@ -74,6 +77,28 @@ impl Roaming {
         let config = RelayConfig::new(url.clone(), Some(discovery));
         self.endpoint.insert_relay(url, Arc::new(config)).await;
         true
+    }
+
+    /// What the network lets through, once measured.
+    pub(crate) fn network(&self) -> Option<Network> {
+        let report = self.endpoint.net_report().get()?;
+        let latency = report.relay_latency.iter().map(|(_, url, took)| (url.clone(), took));
+        let mut took: HashMap<RelayUrl, Duration> = HashMap::new();
+        for (url, latency) in latency {
+            let best = took.entry(url).or_insert(latency);
+            *best = latency.min(*best);
+        }
+        let relays = self.relays.urls::<Vec<_>>().into_iter();
+        let (v4, v6) = (report.global_v4.map(SocketAddr::V4), report.global_v6.map(SocketAddr::V6));
+        Some(Network {
+            udp: (report.udp_v4, report.udp_v6),
+            seen_as: [v4, v6].into_iter().flatten().collect(),
+            varies: report.mapping_varies_by_dest_ipv4.or(report.mapping_varies_by_dest_ipv6),
+            relays: relays
+                .filter_map(|url| Some((relay_address(&url)?, took.get(&url).copied())))
+                .collect(),
+            home: report.preferred_relay.as_ref().and_then(relay_address),
+        })
     }
 
     /// Tells the endpoint that the network may have changed.

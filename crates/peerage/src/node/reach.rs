@@ -1,0 +1,153 @@
+//! How the node's task keeps itself reachable: hubs, relays, mapped ports, and
+//! what it does when the network changes.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use libp2p::swarm::ConnectionId;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use tokio::sync::mpsc;
+
+use super::actor::{Actor, Command};
+use super::event::{Connection, Direction};
+use super::hubs::HOP;
+use super::report::Reach;
+use crate::routing::{Moves, Roaming, TransportKind, map_port, relay_url};
+
+/// How long after a change of the network peers that are lost are dialled from
+/// here: they cannot know where this node is now.
+const UNSETTLED: Duration = Duration::from_secs(30);
+
+impl Actor {
+    /// Dials a hub from the port that we listen on, so that it sees the address
+    /// at which others would reach us.
+    pub(super) fn dial_hub(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            .addresses(addresses)
+            .build();
+        if let Err(error) = self.swarm.dial(options) {
+            tracing::debug!(%peer, %error, "the hub is not dialled");
+        }
+    }
+
+    /// Doubts all connections when an address of this host comes or goes: those
+    /// that began at one that is gone say so only by silence.
+    pub(super) fn on_address_changed(&mut self, address: &Multiaddr) {
+        self.list_addresses();
+        if !self.runs || TransportKind::of(address).is_relayed() {
+            return;
+        }
+        let now = Instant::now();
+        self.changed_at = Some(now);
+        self.hubs.hurry(now);
+        self.doubts.values().for_each(|doubt| doubt.notify_one());
+        if let Some(roaming) = self.roaming.clone() {
+            tokio::spawn(async move { roaming.network_changed().await });
+        }
+    }
+
+    /// Keeps the relays of a hub in mind, those that roaming connections use.
+    pub(super) fn use_relays(&self, addresses: &[Multiaddr]) {
+        let Some(roaming) = &self.roaming else { return };
+        let urls: Vec<_> = addresses.iter().filter_map(relay_url).collect();
+        let roaming = roaming.clone();
+        tokio::spawn(async move {
+            for url in urls {
+                roaming.add_relay(url).await;
+            }
+        });
+    }
+
+    /// Asks a hub that relays for a place on it, unless we have one.
+    pub(super) fn reserve(&mut self, peer: PeerId) {
+        let hop = StreamProtocol::new(HOP);
+        if self.state.supports(&peer, &hop) != Some(true) {
+            return;
+        }
+        let Some(connection) = self.state.connection(&peer) else { return };
+        let Some(circuit) = self.hubs.circuit(&peer, &connection.address) else { return };
+        match self.swarm.listen_on(circuit) {
+            Ok(listener) => self.hubs.reserved(&peer, listener),
+            Err(error) => tracing::debug!(%peer, %error, "no reservation at the hub"),
+        }
+    }
+
+    /// Tries the addresses that a peer has told of itself, while it is reached
+    /// over a relay alone.
+    pub(super) fn improve(&mut self, peer: PeerId) {
+        let ours = |best: Connection| {
+            best.path.transport.is_relayed() && best.direction == Direction::Outgoing
+        };
+        if self.state.connection(&peer).is_some_and(ours)
+            && let Some(attempt) = self.attempt(peer, &[])
+        {
+            attempt.linger();
+        }
+    }
+
+    /// Asks the router to map an address of ours, once.
+    pub(super) fn map(&mut self, inside: &Multiaddr) {
+        if !self.maps_ports || self.mapped.contains_key(inside) {
+            return;
+        }
+        let Some(mut outside) = map_port(inside) else { return };
+        self.mapped.insert(inside.clone(), None);
+        let (inside, commands) = (inside.clone(), self.commands.clone());
+        tokio::spawn(async move {
+            while let Some(outside) = outside.next().await {
+                let Some(commands) = commands.upgrade() else { return };
+                let command = Command::Mapped { inside: inside.clone(), outside };
+                if commands.send(command).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Notes what the router maps to an address of ours now.
+    pub(super) fn on_mapped(&mut self, inside: Multiaddr, outside: Option<Multiaddr>) {
+        tracing::debug!(%inside, ?outside, "the router maps");
+        let before = self.mapped.insert(inside, outside.clone()).flatten();
+        if let Some(before) = before.filter(|before| Some(before) != outside.as_ref()) {
+            self.swarm.remove_external_address(&before);
+        }
+        if let Some(outside) = outside {
+            self.swarm.add_external_address(outside);
+        }
+        self.list_addresses();
+    }
+
+    /// How this node is reached.
+    pub(super) fn report(&self) -> Reach {
+        Reach {
+            addresses: self.state.listening(),
+            mapped: self.mapped.iter().map(|(here, there)| (here.clone(), there.clone())).collect(),
+            hubs: self.hubs.report(),
+            network: self.roaming.as_ref().and_then(Roaming::network),
+            ..self.reach.clone()
+        }
+    }
+
+    /// Whether the network has changed a moment ago: peers that are lost then
+    /// cannot know where this node is now.
+    pub(super) fn is_unsettled(&self, now: Instant) -> bool {
+        self.changed_at.is_some_and(|at| now - at < UNSETTLED)
+    }
+}
+
+/// Tells the node's task where the packets of a connection go, as it changes.
+pub(super) async fn follow(
+    peer: PeerId,
+    id: ConnectionId,
+    mut moves: Moves,
+    commands: mpsc::WeakSender<Command>,
+) {
+    while let Some(place) = moves.next().await {
+        let Some(commands) = commands.upgrade() else { return };
+        if commands.send(Command::Moved { peer, id, place }).await.is_err() {
+            return;
+        }
+    }
+}
