@@ -432,6 +432,18 @@ pub const MAX_MAINLINE_PEERS_PER_HASH: usize = 100;
 /// Mainline DHT: some 1 MB each.
 pub const MAX_MAINLINE_VALUES: usize = 1000;
 
+/// How many places one look-up of a peer in the Mainline DHT gives that are not
+/// the peer's own word, at two addresses each.
+pub const MAX_MAINLINE_HINTS: usize = 8;
+
+/// How many requests a second a node of the Mainline DHT answers one source: a
+/// walk asks one node a few times.
+pub const MAINLINE_REQUESTS_PER_SECOND: u32 = 50;
+
+/// How many requests a source may send it at once: many walks that begin
+/// together behind one NAT.
+pub const MAINLINE_REQUEST_BURST: u32 = 200;
+
 /// The largest answer of the zone over UDP, in bytes: what passes every network
 /// in one packet, as agreed on the DNS flag day 2020.
 pub const MAX_DNS_UDP_BYTES: usize = 1232;

@@ -7,15 +7,17 @@
 
 mod dns_sd;
 mod interfaces;
+mod mainline;
 mod nearby;
 mod responder;
 mod way;
 
 pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus, StartError};
 pub use interfaces::Interfaces;
+pub use mainline::{Identify, Mainline, MainlineConfig};
 pub use nearby::{Event, NearbyPeer};
 pub use peerage_core::discovery::{
-    Announcement, AnnouncementError, Key, KeyError, Ports, RecordError, SERVICE_TYPE,
+    Announcement, AnnouncementError, Key, KeyError, Ports, RecordError, SERVICE_TYPE, Scope,
     SignedPeerRecord, Topic,
 };
 pub use way::{Finding, Presence, Way, WayError, WayName};
