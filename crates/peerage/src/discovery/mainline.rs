@@ -168,9 +168,8 @@ impl Mainline {
             item.sequence,
             Some(SALT),
         );
-        let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = put.replace(record.sequence()) == Some(record.sequence());
-        drop(put);
+        let sequence = Some(record.sequence());
+        let again = self.note_put(sequence) == sequence;
         let put = async {
             match self.dht.put_mutable(item, None).await {
                 // Some nodes take the same number a second time for an older one.
@@ -183,13 +182,19 @@ impl Mainline {
         within(ANNOUNCE, put).await
     }
 
+    /// Notes what was put last, and says what was before.
+    fn note_put(&self, sequence: Option<u64>) -> Option<u64> {
+        let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *put, sequence)
+    }
+
     /// Puts a record without addresses in place of the last.
     async fn put_nothing(&self) {
-        let put = self.put.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(sequence) = put.map(|sequence| sequence.saturating_add(1)) else { return };
+        let Some(sequence) = self.note_put(None) else { return };
+        let sequence = sequence.saturating_add(1);
         if let Ok(record) = SignedPeerRecord::sign(&self.keypair, sequence, Vec::new()) {
             let _ = timeout(LOOK_UP, self.put_record(&record)).await;
-            self.put.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.note_put(None);
         }
     }
 

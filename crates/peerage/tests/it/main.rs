@@ -16,3 +16,4 @@ mod discovery;
 mod get;
 mod import;
 mod store;
+mod zone;
