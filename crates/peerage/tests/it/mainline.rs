@@ -166,6 +166,21 @@ async fn a_peer_is_found_by_its_id_alone_and_whoever_cares_for_a_topic() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn others_are_found_while_one_announces_the_same() {
+    let first = start(Vec::new(), 1, everywhere_is(9)).await;
+    let bootstrap = vec![first.local_address().await.to_string()];
+    let there = start(bootstrap.clone(), 2, everywhere_is(9)).await;
+    soon("the announcement", there.announce(&presence(2, 4002, &[topic()]))).await.unwrap();
+
+    let both = start(bootstrap, 3, everywhere_is(2)).await;
+    let (own, key) = (presence(3, 4003, &[topic()]), topic());
+    let (announced, findings) =
+        soon("both", futures::future::join(both.announce(&own), found(&both, &key))).await;
+    announced.unwrap();
+    assert!(findings.iter().any(|finding| finding.peer == keypair(2).public().to_peer_id()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_not_ed25519_is_announced_by_its_place_only() {
     let first = start(Vec::new(), 1, everywhere_is(9)).await;
     let bootstrap = vec![first.local_address().await.to_string()];

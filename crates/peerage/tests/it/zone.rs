@@ -201,15 +201,19 @@ async fn garbage_is_passed_over_and_a_flood_is_sent_to_tcp() {
     let wrong = answer(&socket).await;
     assert_eq!((wrong.metadata.id, wrong.metadata.response_code), (2, ResponseCode::FormErr));
 
-    let mut cut = 0;
-    for id in 0..u16::try_from(3 * ZONE_QUESTION_BURST).unwrap() {
+    // It ends long before, unless one question takes as long as the rate has it.
+    let mut cut = false;
+    for id in 0..u16::try_from(100 * ZONE_QUESTION_BURST).unwrap() {
         socket.send(&question(id, RecordType::SOA)).await.unwrap();
         let answer = answer(&socket).await;
         assert_eq!(answer.metadata.id, id);
         assert_eq!(answer.metadata.truncation, answer.answers.is_empty());
-        cut += u32::from(answer.metadata.truncation);
+        cut = answer.metadata.truncation;
+        if cut {
+            break;
+        }
     }
-    assert!(cut > 0, "the rate is limited");
+    assert!(cut, "the rate is limited");
     server.stop().await;
 }
 
