@@ -13,8 +13,8 @@ use peerage_core::{
         symlink,
         unixfs::{Metadata, Mtime},
     },
-    discovery::{Announcement, Ports},
-    identity::parse_peer_id,
+    discovery::{Announcement, Ports, SignedPeerRecord, zone},
+    identity::{KeyKind, generate, parse_peer_id},
     protocols::{
         exchange::{
             bitswap::{self, Message, Payload, Prefix, Presence, Version},
@@ -51,6 +51,7 @@ fn main() -> Result<(), Anything> {
     write("pipe", frames())?;
     write("select", walks(&graphs)?)?;
     write("text", texts())?;
+    write("zone", zone()?)?;
     Ok(())
 }
 
@@ -322,4 +323,18 @@ fn texts() -> Seeds {
         ("device", text(20, "CON.txt")),
         ("not-utf-8", [&[30][..], b"\xffdawn\xc3 "].concat()),
     ]
+}
+
+/// What is read, and its parts: see the target.
+fn zone() -> Result<Seeds, Anything> {
+    let label = zone::label(&parse_peer_id(PEER)?).unwrap_or_default();
+    let address = format!("dnsaddr=/ip4/192.0.2.1/tcp/1/p2p/{PEER}");
+    let further = format!("dnsaddr=/dnsaddr/one.example.net/p2p/{PEER}");
+    let keypair = generate(KeyKind::Ed25519, [1; 32].into());
+    let record = SignedPeerRecord::sign(&keypair, 1, vec!["/ip4/192.0.2.1/tcp/1".parse()?])?;
+    Ok(vec![
+        ("peer", parts(&[0], &["_dnsaddr", &label])),
+        ("texts", parts(&[1], &[&address, &further, "dnsaddr=/dnsaddr/two.example.net"])),
+        ("value", [&[2][..], &record.encode()].concat()),
+    ])
 }

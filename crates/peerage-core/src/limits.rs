@@ -426,3 +426,112 @@ pub const MAX_TOPIC_BYTES: usize = 256;
 /// The largest signed peer record, in bytes: sixteen addresses of 100 bytes
 /// each, the largest RSA key and its signature.
 pub const MAX_PEER_RECORD_BYTES: usize = 4096;
+
+// --- discovery: the Mainline DHT and the DNS ---
+
+/// The largest peer record in the Mainline DHT, in bytes: BEP 44 allows 1,000
+/// with the four bytes of bencoding. Addresses are left out until it fits.
+pub const MAX_MAINLINE_VALUE_BYTES: usize = 996;
+
+/// The most keys that a node announces in the Mainline DHT: each costs a walk
+/// through it every twenty minutes. More are not announced.
+pub const MAX_MAINLINE_KEYS: usize = 64;
+
+/// How many announcements walk through the Mainline DHT at once: each talks to
+/// some fifty nodes, and routers of homes keep few flows of UDP.
+pub const MAX_MAINLINE_WALKS: usize = 4;
+
+/// How many places that one look-up in the Mainline DHT names are asked who
+/// they are. Anybody can announce any number; the rest are passed over.
+pub const MAX_MAINLINE_PLACES: usize = 64;
+
+/// How many places one look-up asks at once who they are, at two handshakes
+/// each.
+pub const MAX_MAINLINE_QUESTIONS: usize = 8;
+
+/// How long one look-up in the Mainline DHT lasts, in seconds: a walk takes
+/// some five, and asking who is there the rest.
+pub const MAINLINE_LOOK_UP_SECONDS: u64 = 10;
+
+/// How long announcing one key in the Mainline DHT may last, in seconds: a
+/// walk, and one more round trip.
+pub const MAINLINE_ANNOUNCE_SECONDS: u64 = 30;
+
+/// How many info hashes a node keeps for others in the Mainline DHT; those not
+/// asked for longest go first.
+pub const MAX_MAINLINE_INFO_HASHES: usize = 500;
+
+/// How many places a node keeps for each of those: some 3 MB with
+/// [`MAX_MAINLINE_INFO_HASHES`].
+pub const MAX_MAINLINE_PEERS_PER_HASH: usize = 100;
+
+/// How many items, mutable and not each, a node keeps for others in the
+/// Mainline DHT: some 1 MB each.
+pub const MAX_MAINLINE_VALUES: usize = 1000;
+
+/// How many places one look-up of a peer in the Mainline DHT gives that are not
+/// the peer's own word, at two addresses each.
+pub const MAX_MAINLINE_HINTS: usize = 8;
+
+/// How many requests a second a node of the Mainline DHT answers one source: a
+/// walk asks one node a few times.
+pub const MAINLINE_REQUESTS_PER_SECOND: u32 = 50;
+
+/// How many requests a source may send it at once: many walks that begin
+/// together behind one NAT.
+pub const MAINLINE_REQUEST_BURST: u32 = 200;
+
+/// The largest answer of the zone over UDP, in bytes: what passes every network
+/// in one packet, as agreed on the DNS flag day 2020.
+pub const MAX_DNS_UDP_BYTES: usize = 1232;
+
+/// How many peers one answer of the zone names: enough to join by, and the next
+/// answer names others.
+pub const MAX_ZONE_PEERS: usize = 8;
+
+/// How many addresses of each of those peers it gives, so that one answer has
+/// room for several.
+pub const MAX_ZONE_ADDRESSES_PER_PEER: usize = 4;
+
+/// For how many seconds the zone answers from the same list of live peers: a
+/// list of thousands is not made for every question.
+pub const ZONE_SNAPSHOT_SECONDS: u64 = 5;
+
+/// How many TCP connections the zone's server holds; each has a few seconds to
+/// ask.
+pub const MAX_ZONE_CONNECTIONS: usize = 64;
+
+/// After how many seconds of silence the zone's server closes a TCP connection;
+/// after six times that it does so anyhow.
+pub const ZONE_CONNECTION_SECONDS: u64 = 5;
+
+/// How many questions a second the zone answers one source: many times what a
+/// resolver asks that keeps answers for a minute.
+pub const ZONE_QUESTIONS_PER_SECOND: u32 = 20;
+
+/// How many questions a source may ask at once: a resolver of many clients that
+/// just started.
+pub const ZONE_QUESTION_BURST: u32 = 50;
+
+/// How many sources a rate limit tells apart, at some 64 bytes each; the rest
+/// share one rate, however many addresses are forged.
+pub const MAX_RATED_SOURCES: usize = 4096;
+
+/// How many `dnsaddr` names that lead to each other are followed: libp2p's own
+/// list of bootstrap peers needs two.
+pub const MAX_DNSADDR_DEPTH: u8 = 4;
+
+/// How many names one look-up in the DNS asks for; a list can name any number
+/// of others.
+pub const MAX_DNSADDR_QUESTIONS: usize = 16;
+
+/// How many texts of one DNS answer are read: as many as fit 16 KiB.
+pub const MAX_DNSADDR_TEXTS: usize = 128;
+
+/// The longest of those texts that is read, in bytes: an address with two peer
+/// ids and two certificate hashes has 400.
+pub const MAX_DNSADDR_BYTES: usize = 1024;
+
+/// How long one look-up in the DNS lasts, in seconds: a few names, each asked
+/// for twice.
+pub const DNS_LOOK_UP_SECONDS: u64 = 10;

@@ -3,10 +3,16 @@
 
 mod announcement;
 mod key;
+pub mod mainline;
 mod ports;
+mod rate;
 mod record;
+mod scope;
+pub mod zone;
 
 pub use announcement::{Announcement, AnnouncementError, SERVICE_TYPE};
 pub use key::{Key, KeyError, Topic};
 pub use ports::Ports;
+pub use rate::RateLimit;
 pub use record::{RecordError, SignedPeerRecord};
+pub use scope::Scope;

@@ -5,17 +5,23 @@
 //! [RFC 6762](https://www.rfc-editor.org/rfc/rfc6762)) and announces this
 //! node to them, and to any other DNS-SD browser.
 
+mod dns;
 mod dns_sd;
 mod interfaces;
+mod mainline;
 mod nearby;
 mod responder;
 mod way;
+mod zone;
 
+pub use dns::{Dns, DnsConfig, DnsError};
 pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus, StartError};
 pub use interfaces::Interfaces;
+pub use mainline::{Identify, Mainline, MainlineConfig};
 pub use nearby::{Event, NearbyPeer};
 pub use peerage_core::discovery::{
-    Announcement, AnnouncementError, Key, KeyError, Ports, RecordError, SERVICE_TYPE,
+    Announcement, AnnouncementError, Key, KeyError, Ports, RecordError, SERVICE_TYPE, Scope,
     SignedPeerRecord, Topic,
 };
 pub use way::{Finding, Presence, Way, WayError, WayName};
+pub use zone::{LivePeers, ZoneConfig, ZoneError, ZoneServer};

@@ -7,6 +7,7 @@ mod gateway;
 mod helia;
 mod interop_js;
 mod kubo;
+mod mainline;
 mod node;
 mod support;
 
@@ -15,3 +16,4 @@ mod discovery;
 mod get;
 mod import;
 mod store;
+mod zone;
