@@ -7,6 +7,7 @@
 
 mod dns_sd;
 mod interfaces;
+pub mod kademlia;
 mod nearby;
 mod responder;
 mod way;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identify;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
 
 use super::streams::{self, Streams};
 use super::{NodeConfig, NodeLimits, SpawnError};
+use crate::discovery::kademlia;
 use crate::routing::{PathTable, TransportConfig, build};
 
 /// The version of identify's family of protocols, the same everywhere.
@@ -21,6 +23,7 @@ pub(super) struct Behaviour {
     limits: connection_limits::Behaviour,
     pub(super) streams: streams::Behaviour,
     pub(super) identify: identify::Behaviour,
+    pub(super) kademlia: Toggle<kademlia::Behaviour>,
 }
 
 /// Builds the swarm on all transports.
@@ -51,7 +54,13 @@ fn behaviour(config: &NodeConfig, streams: Streams) -> Behaviour {
         limits: connection_limits::Behaviour::new(limits(&config.limits)),
         streams: streams::Behaviour::new(streams),
         identify: identify::Behaviour::new(identify),
+        kademlia: kademlia(config).into(),
     }
+}
+
+fn kademlia(config: &NodeConfig) -> Option<kademlia::Behaviour> {
+    let own = config.keypair.public().to_peer_id();
+    config.kademlia.clone().map(|settings| kademlia::Behaviour::new(own, settings))
 }
 
 fn limits(limits: &NodeLimits) -> ConnectionLimits {

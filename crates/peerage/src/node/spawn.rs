@@ -21,6 +21,7 @@ use super::ping;
 use super::state::State;
 use super::streams::Streams;
 use super::{Handle, Node, NodeConfig, SpawnError};
+use crate::discovery::kademlia;
 use crate::routing::{PathTable, tls};
 
 /// How many commands wait for the task; more make their senders wait.
@@ -41,6 +42,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     let streams = Streams::new(config.limits);
     let paths = Arc::new(PathTable::default());
     let swarm = behaviour::swarm(&config, streams.clone(), &paths)?;
+    let kademlia = swarm.behaviour().kademlia.as_ref().map(kademlia::Behaviour::handle);
     let (events, _) = broadcast::channel(EVENTS);
     let state = Arc::new(State::default());
     let (commands, received) = mpsc::channel(COMMANDS);
@@ -61,7 +63,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     if let Ok(pings) = streams.accept(&[ping::PROTOCOL]) {
         tokio::spawn(ping::answer_all(pings));
     }
-    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams })))
+    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams, kademlia })))
 }
 
 fn check(config: &NodeConfig) -> Result<(), SpawnError> {
