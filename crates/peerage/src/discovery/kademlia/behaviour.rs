@@ -75,6 +75,7 @@ impl Behaviour {
         };
         // Said once, it is not libp2p's to change, for which relays count.
         this.inner.set_mode(Some(this.mode()));
+        this.add_boot_nodes();
         this
     }
 
@@ -186,12 +187,16 @@ impl Behaviour {
         }
     }
 
-    fn bootstrap(&mut self, asked: Option<Done>) {
-        for (peer, address) in self.config.boot_nodes.clone() {
-            if peer != self.own {
-                self.inner.add_address(&peer, address);
+    fn add_boot_nodes(&mut self) {
+        for (peer, address) in &self.config.boot_nodes {
+            if *peer != self.own {
+                self.inner.add_address(peer, address.clone());
             }
         }
+    }
+
+    fn bootstrap(&mut self, asked: Option<Done>) {
+        self.add_boot_nodes();
         match (self.inner.bootstrap(), asked) {
             (Ok(id), asked) => self.queries.bootstrap(id, asked),
             (Err(_), Some(asked)) => {
@@ -440,5 +445,36 @@ impl NetworkBehaviour for Behaviour {
         let (inner, guard) = (&mut self.inner, &self.guard);
         self.queries.tell_hints(|peer| find(inner, guard, peer, &[]));
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn confirmed(address: &Multiaddr) -> FromSwarm<'_> {
+        FromSwarm::ExternalAddrConfirmed(ExternalAddrConfirmed { addr: address })
+    }
+
+    #[tokio::test]
+    async fn it_answers_while_it_can_be_reached_without_a_relay() {
+        let own = PeerId::random();
+        let mut behaviour = Behaviour::new(own, KademliaConfig::default());
+        let direct: Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
+        let relayed: Multiaddr =
+            format!("/ip4/192.0.2.9/tcp/1/p2p/{own}/p2p-circuit").parse().unwrap();
+        let listening = FromSwarm::NewListenAddr(libp2p::swarm::behaviour::NewListenAddr {
+            listener_id: libp2p::core::transport::ListenerId::next(),
+            addr: &direct,
+        });
+        for event in [listening, confirmed(&relayed)] {
+            behaviour.on_swarm_event(event);
+            assert_eq!(behaviour.table().mode, Mode::Client);
+        }
+        behaviour.on_swarm_event(confirmed(&direct));
+        assert_eq!(behaviour.table().mode, Mode::Server);
+        let expired = ExternalAddrExpired { addr: &direct };
+        behaviour.on_swarm_event(FromSwarm::ExternalAddrExpired(expired));
+        assert_eq!(behaviour.table().mode, Mode::Client);
     }
 }
