@@ -28,12 +28,18 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 /// A node on loopback, by TCP.
 async fn node(kademlia: KademliaConfig) -> Node {
+    newcomer(kademlia).await.1
+}
+
+/// A node with its key.
+async fn newcomer(kademlia: KademliaConfig) -> (Keypair, Node) {
+    let keypair = Keypair::generate_ed25519();
     let config = NodeConfig {
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
         kademlia: Some(kademlia),
-        ..NodeConfig::new(Keypair::generate_ed25519())
+        ..NodeConfig::new(keypair.clone())
     };
-    Node::spawn(config).await.unwrap()
+    (keypair, Node::spawn(config).await.unwrap())
 }
 
 fn of(node: &Node) -> Kademlia {
@@ -79,17 +85,6 @@ async fn found(kademlia: &Kademlia, key: &Key) -> Vec<Finding> {
 
 fn content(text: &str) -> Key {
     Key::Content(hash(codec::RAW, HashKind::Sha2_256, text.as_bytes()))
-}
-
-/// A node with its key, on a network.
-async fn newcomer(config: KademliaConfig) -> (Keypair, Node) {
-    let keypair = Keypair::generate_ed25519();
-    let config = NodeConfig {
-        listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
-        kademlia: Some(config),
-        ..NodeConfig::new(keypair.clone())
-    };
-    (keypair, Node::spawn(config).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -203,3 +198,4 @@ async fn a_node_only_asks_until_it_is_known_to_be_reachable() {
 }
 
 mod hostile;
+mod kubo;
