@@ -2,6 +2,7 @@
 //! on the wire.
 
 mod announcement;
+pub mod kademlia;
 mod key;
 pub mod mainline;
 mod ports;

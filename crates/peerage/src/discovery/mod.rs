@@ -8,6 +8,7 @@
 mod dns;
 mod dns_sd;
 mod interfaces;
+pub mod kademlia;
 mod mainline;
 mod nearby;
 mod responder;

@@ -355,6 +355,9 @@ impl Actor {
 
     fn on_identify(&mut self, event: identify::Event) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
+        if let Some(kademlia) = self.swarm.behaviour_mut().kademlia.as_mut() {
+            kademlia.on_identified(peer_id, &info);
+        }
         let mut addresses = info.listen_addrs;
         addresses.truncate(limits::MAX_ADDRESSES_PER_PEER);
         self.state.book().add(peer_id, &addresses);

@@ -12,6 +12,7 @@ use super::config::RelayLimits;
 use super::reachability;
 use super::streams::{self, Streams};
 use super::{NodeConfig, NodeLimits, SpawnError};
+use crate::discovery::kademlia;
 use crate::routing::{PathTable, Roaming, TransportConfig, build};
 
 /// The version of identify's family of protocols, the same everywhere.
@@ -30,6 +31,7 @@ pub(super) struct Behaviour {
     relay: Toggle<relay::Behaviour>,
     pub(super) reachability: reachability::Behaviour,
     dial_back: Toggle<autonat::v2::server::Behaviour>,
+    pub(super) kademlia: Toggle<kademlia::Behaviour>,
 }
 
 /// Builds the swarm on all transports.
@@ -74,7 +76,13 @@ fn behaviour(
         relay: services.relay.map(|limits| serving(peer, limits)).into(),
         reachability: reachability::Behaviour::new(&config.hubs),
         dial_back: services.dial_back.then(autonat::v2::server::Behaviour::default).into(),
+        kademlia: kademlia(config).into(),
     }
+}
+
+fn kademlia(config: &NodeConfig) -> Option<kademlia::Behaviour> {
+    let own = config.keypair.public().to_peer_id();
+    config.kademlia.clone().map(|settings| kademlia::Behaviour::new(own, settings))
 }
 
 fn limits(limits: &NodeLimits) -> ConnectionLimits {

@@ -6,6 +6,7 @@ use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
 use peerage_core::limits;
 
+use crate::discovery::kademlia::KademliaConfig;
 use crate::routing::{Multiplexer, Security};
 
 /// What a node is started with; [`presets`](crate::presets) makes some.
@@ -42,6 +43,8 @@ pub struct NodeConfig {
     /// What carries many streams on them; the first is preferred when
     /// dialling.
     pub multiplexers: Vec<Multiplexer>,
+    /// Which network of Kademlia it takes part in, if in any.
+    pub kademlia: Option<KademliaConfig>,
 }
 
 impl NodeConfig {
@@ -61,6 +64,7 @@ impl NodeConfig {
             idle_timeout: Duration::from_secs(60),
             security: Security::preferred(),
             multiplexers: vec![Multiplexer::Yamux, Multiplexer::Mplex],
+            kademlia: None,
         }
     }
 }

@@ -38,6 +38,7 @@ pub use report::{HubReach, Network, Reach, Verdict};
 pub use stream::Stream;
 pub use streams::IncomingStreams;
 
+use crate::discovery::kademlia::Kademlia;
 use actor::Command;
 use state::State;
 use streams::Streams;
@@ -82,6 +83,7 @@ struct Handle {
     events: broadcast::Sender<NodeEvent>,
     state: Arc<State>,
     streams: Streams,
+    kademlia: Option<Kademlia>,
 }
 
 impl Node {
@@ -231,6 +233,11 @@ impl Node {
     /// has not said yet.
     pub fn supports(&self, peer: &PeerId, protocol: &StreamProtocol) -> Option<bool> {
         self.0.state.supports(peer, protocol)
+    }
+
+    /// Its part in a network of Kademlia, if it takes part in one.
+    pub fn kademlia(&self) -> Option<Kademlia> {
+        self.0.kademlia.clone()
     }
 
     /// What happens from now on. One who reads too slowly misses the oldest

@@ -23,6 +23,7 @@ use super::report::Reach;
 use super::state::State;
 use super::streams::Streams;
 use super::{Handle, Node, NodeConfig, SpawnError};
+use crate::discovery::kademlia;
 use crate::routing::{PathTable, Roaming, tls, without_peer};
 
 /// How many commands wait for the task; more make their senders wait.
@@ -51,6 +52,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
         false => None,
     };
     let swarm = behaviour::swarm(&config, streams.clone(), &paths, roaming.clone())?;
+    let kademlia = swarm.behaviour().kademlia.as_ref().map(kademlia::Behaviour::handle);
     let (events, _) = broadcast::channel(EVENTS);
     let state = Arc::new(State::default());
     let (commands, received) = mpsc::channel(COMMANDS);
@@ -79,7 +81,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     if let Ok(pings) = streams.accept(&[ping::PROTOCOL]) {
         tokio::spawn(ping::answer_all(pings));
     }
-    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams })))
+    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams, kademlia })))
 }
 
 fn check(config: &NodeConfig) -> Result<(), SpawnError> {

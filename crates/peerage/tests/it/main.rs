@@ -6,6 +6,7 @@ mod bitswap;
 mod gateway;
 mod helia;
 mod interop_js;
+mod kademlia;
 mod kubo;
 mod mainline;
 mod node;

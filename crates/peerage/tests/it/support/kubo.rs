@@ -30,13 +30,20 @@ pub(crate) struct Kubo {
 }
 
 impl Kubo {
-    /// Starts it, or `None`, said aloud, where it cannot run.
+    /// Starts it, or `None`, said aloud, where it cannot run. It asks nobody
+    /// but those that it is connected to.
     pub(crate) async fn start(test: &str) -> Option<Self> {
+        Self::start_routing(test, "none").await
+    }
+
+    /// As [`start`](Self::start), with one of Kubo's kinds of routing.
+    pub(crate) async fn start_routing(test: &str, routing: &str) -> Option<Self> {
         let python = python(test)?;
         let folder = tempfile::tempdir().unwrap();
         let mut process = tokio::process::Command::new(python)
             .arg(Path::new(SOURCES).join("kubo.py"))
             .arg(folder.path().join("repo"))
+            .arg(routing)
             // It leaves a log where it runs.
             .current_dir(folder.path())
             .stdin(Stdio::piped())
@@ -74,7 +81,14 @@ impl Kubo {
         text(&self.ask(json!(["add", path])).await["cid"]).to_owned()
     }
 
-    /// Lets it get a file or folder from those it is connected to.
+    /// Lets it find a peer; nowhere when it cannot.
+    pub(crate) async fn find(&mut self, peer: PeerId) -> Vec<Multiaddr> {
+        let answer = self.ask(json!(["find", peer.to_base58()])).await;
+        let addresses = answer["addresses"].as_array().unwrap().iter();
+        addresses.map(|address| text(address).parse().unwrap()).collect()
+    }
+
+    /// Lets it get a file or folder from those it is connected to, or finds.
     pub(crate) async fn get(&mut self, cid: &str) -> PathBuf {
         let path = self.folder().join(cid);
         let answer = self.ask(json!(["get", cid, path])).await;
