@@ -2,11 +2,19 @@
 //! on the wire.
 
 mod announcement;
+mod filter;
+mod findings;
 mod key;
 mod ports;
 mod record;
+mod static_list;
+mod way;
 
 pub use announcement::{Announcement, AnnouncementError, SERVICE_TYPE};
+pub use filter::{Network, Surroundings};
+pub use findings::{Candidate, FINDING_LIFETIME, Findings, Outcome, Refusal, Score};
 pub use key::{Key, KeyError, Topic};
 pub use ports::Ports;
 pub use record::{RecordError, SignedPeerRecord};
+pub use static_list::{StaticListError, read_static_list};
+pub use way::{Finding, WayName};

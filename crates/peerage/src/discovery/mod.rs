@@ -12,10 +12,11 @@ mod responder;
 mod way;
 
 pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus, StartError};
-pub use interfaces::Interfaces;
+pub use interfaces::{Interfaces, surroundings};
 pub use nearby::{Event, NearbyPeer};
 pub use peerage_core::discovery::{
-    Announcement, AnnouncementError, Key, KeyError, Ports, RecordError, SERVICE_TYPE,
-    SignedPeerRecord, Topic,
+    Announcement, AnnouncementError, Candidate, FINDING_LIFETIME, Findings, Key, KeyError, Network,
+    Outcome, Ports, RecordError, Refusal, SERVICE_TYPE, Score, SignedPeerRecord, StaticListError,
+    Surroundings, Topic, read_static_list,
 };
 pub use way::{Finding, Presence, Way, WayError, WayName};
