@@ -6,13 +6,19 @@
 //! node to them, and to any other DNS-SD browser.
 
 mod dns_sd;
+mod finder;
+mod fixed;
 mod interfaces;
+mod lan_way;
 mod nearby;
 mod responder;
 mod way;
 
 pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus, StartError};
+pub use finder::{Announced, Answer, Finder, Found, LOOK_UP_TIME, WayStatus};
+pub use fixed::{ListFileError, StaticList};
 pub use interfaces::{Interfaces, surroundings};
+pub use lan_way::LanWay;
 pub use nearby::{Event, NearbyPeer};
 pub use peerage_core::discovery::{
     Announcement, AnnouncementError, Candidate, FINDING_LIFETIME, Findings, Key, KeyError, Network,
