@@ -1,5 +1,6 @@
 //! One way of finding peers: what all of them have in common.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -56,5 +57,11 @@ pub trait Way: Send + Sync + 'static {
     /// `None` where the way can only be asked again.
     fn watch<'a>(&'a self, _key: &Key) -> Option<BoxStream<'a, Finding>> {
         None
+    }
+}
+
+impl fmt::Debug for dyn Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Way").field(&self.name()).finish()
     }
 }
