@@ -17,7 +17,12 @@ use peerage_core::{
     limits::MAX_STATIC_LIST_BYTES,
 };
 
+use tokio::time::sleep;
+
 use super::{Presence, Way, WayError};
+
+/// How often a file is looked at while news of it are waited for.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Why a file with a list of peers cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +105,14 @@ impl List {
         wanted.cloned().map(Ok).chain(error).collect()
     }
 
+    /// The peers to name if the file is not as it was; and how it is now.
+    fn news(&self, key: &Key, was: Option<SystemTime>) -> (Vec<Finding>, Option<SystemTime>) {
+        let named = self.named(key);
+        let modified = self.read.lock().unwrap_or_else(PoisonError::into_inner).modified;
+        let named = named.into_iter().filter(|_| modified != was);
+        (named.filter_map(Result::ok).collect(), modified)
+    }
+
     /// Reads the file again if it is not the one that was read.
     fn refresh(&self) -> Result<(), ListFileError> {
         let Some(path) = &self.file else { return Ok(()) };
@@ -149,6 +162,19 @@ impl Way for StaticList {
         let named = tokio::task::spawn_blocking(move || list.named(&key));
         let named = named.map(|named| named.unwrap_or_default());
         stream::once(named).flat_map(stream::iter).boxed()
+    }
+
+    fn watch<'a>(&'a self, key: &Key) -> Option<BoxStream<'a, Finding>> {
+        self.0.file.as_ref()?;
+        let (list, key) = (Arc::clone(&self.0), key.clone());
+        let news = stream::unfold(None, move |was| {
+            let (list, key) = (Arc::clone(&list), key.clone());
+            async move {
+                sleep(LOOK_EVERY).await;
+                tokio::task::spawn_blocking(move || list.news(&key, was)).await.ok()
+            }
+        });
+        Some(news.flat_map(stream::iter).boxed())
     }
 }
 
