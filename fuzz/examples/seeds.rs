@@ -50,6 +50,7 @@ fn main() -> Result<(), Anything> {
     write("links", links(&graphs))?;
     write("pipe", frames())?;
     write("select", walks(&graphs)?)?;
+    write("static_list", static_lists())?;
     write("text", texts())?;
     write("zone", zone()?)?;
     Ok(())
@@ -310,6 +311,14 @@ fn walks(graphs: &Graphs) -> Result<Seeds, Anything> {
         ("in-shards", with_blocks(&named(flags(ALL, 0), &["dawn.jpg"]), &graphs.sharded)),
         ("record", with_blocks(&named(flags(ALL, RECORD), &["left", "0"]), &record)),
     ])
+}
+
+fn static_lists() -> Seeds {
+    let list = format!(
+        "# home\n/ip4/192.168.1.9/tcp/4001/p2p/{PEER} # by cable\n\n\
+         /dns4/hub.example.org/tcp/443/wss/p2p/{PEER}\n/ip6/2600::1/udp/1/quic-v1/p2p/{PEER}\n"
+    );
+    vec![("list", list.into_bytes()), ("no-peer", b"/ip4/127.0.0.1/tcp/0".to_vec())]
 }
 
 fn texts() -> Seeds {

@@ -52,6 +52,12 @@ pub(crate) enum Event {
     Peer(PeerLine),
     /// A peer that announces itself on the local network.
     Nearby { peer: String, name: String, os: String, version: String, addresses: Vec<String> },
+    /// A way of finding peers has found one.
+    Finding(FindingLine),
+    /// A way of finding peers has failed, wholly or in part.
+    WayFailed { way: String, reason: String, milliseconds: f64 },
+    /// A way of finding peers has no more to say.
+    WayEnded { way: String, findings: usize, milliseconds: f64 },
     /// A peer answered a ping.
     Pong { peer: String, round: u32, milliseconds: f64, path: String },
     /// A pipe waits for its other end; `command` is what to type there.
@@ -117,6 +123,25 @@ pub(crate) struct Got {
     pub(crate) resumed: u64,
     /// How long it took, in milliseconds.
     pub(crate) milliseconds: u64,
+}
+
+/// A peer that a way has found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct FindingLine {
+    /// Its id.
+    pub(crate) peer: String,
+    /// The way.
+    pub(crate) way: String,
+    /// After how many milliseconds.
+    pub(crate) milliseconds: f64,
+    /// `new`, `changed`, or `confirmed`: found by another way before.
+    pub(crate) outcome: String,
+    /// Where it is, as this way says.
+    pub(crate) addresses: Vec<String>,
+    /// Whether the peer itself has signed that.
+    pub(crate) signed: bool,
+    /// Whether nobody says that it has what is looked for.
+    pub(crate) suggested: bool,
 }
 
 /// A connected peer.

@@ -5,19 +5,18 @@ use std::{
     fs::{File, TryLockError},
     net::SocketAddr,
     path::Path,
-    time::Duration,
+    sync::Arc,
 };
 
 use peerage::{
-    discovery::{Event as LanEvent, Events, NearbyPeer},
+    discovery::{Events, NearbyPeer, StaticList},
     home::{Home, IdentityError},
     identity::{IdentityName, Keypair},
-    node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, PeerId, SpawnError},
+    node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, SpawnError},
     presets,
     session::{OpenError, Session, SessionOptions},
     store::StoreError,
 };
-use tokio::time::timeout;
 
 use crate::{
     event::Event,
@@ -27,9 +26,6 @@ use crate::{
     target::{PeerTarget, parse_address},
     verbs::identity_failure,
 };
-
-/// How long a peer without a known address is looked for on the local network.
-const LOOK_AROUND: Duration = Duration::from_secs(5);
 
 /// The node of a home, with all that belongs to it.
 pub(crate) struct Host {
@@ -80,6 +76,11 @@ impl Host {
         options.name = machine_name();
         options.lan = settings.discovery;
         options.http = http;
+        if let Some(file) = &settings.peers {
+            let list = StaticList::from_file(file);
+            let list = list.map_err(|error| Failure::of(Code::CannotRead, &error))?;
+            options.ways.push(Arc::new(list));
+        }
         let session = Session::open(&home, options).await.map_err(|error| open_failure(&error))?;
         Ok(Self { home, identity, session, _lock: lock })
     }
@@ -130,40 +131,19 @@ impl Host {
         }
     }
 
-    /// Connects to a peer, where it was said to be or where it announces
-    /// itself, and says over which path.
+    /// Connects to a peer, where it was said to be or where any way finds it,
+    /// and says over which path.
     ///
     /// # Errors
     ///
     /// When it is not found or does not answer.
     pub(crate) async fn reach(&self, target: &PeerTarget) -> Result<String, Failure> {
-        if target.addresses.is_empty()
-            && self.node().connection(&target.peer).is_none()
-            && let Some(addresses) = self.find(target.peer).await
-        {
-            self.node().add_addresses(target.peer, &addresses);
+        if target.addresses.is_empty() && self.node().connection(&target.peer).is_none() {
+            // What it finds is in the node's address book at once.
+            self.session.finder().find_peer(target.peer).await;
         }
         let connected = self.node().connect(target.peer, &target.addresses).await;
         connected.map(|connection| path(&connection)).map_err(|error| unreachable(&error))
-    }
-
-    /// Looks for a peer on the local network.
-    async fn find(&self, peer: PeerId) -> Option<Vec<Multiaddr>> {
-        let (mut events, known) = self.nearby().await?;
-        if let Some(known) = known.into_iter().find(|one| one.peer_id == peer) {
-            return Some(known.addresses);
-        }
-        let found = async {
-            while let Some(event) = events.next().await {
-                if let LanEvent::Found(one) | LanEvent::Changed(one) = event
-                    && one.peer_id == peer
-                {
-                    return Some(one.addresses);
-                }
-            }
-            None
-        };
-        timeout(LOOK_AROUND, found).await.ok().flatten()
     }
 
     /// The peers that announce themselves, and who comes after; nothing when

@@ -34,6 +34,8 @@ pub(crate) enum Request {
     Peers,
     /// List announced peers after listening for `wait` seconds.
     Nearby { wait: u64 },
+    /// Look for a peer, content or a topic; for `wait` seconds, or until every way has answered.
+    Find { key: String, wait: Option<u64> },
     /// Ping a peer `count` times.
     Ping { peer: String, addresses: Vec<String>, count: u32 },
     /// Accept streams: one to the raw bytes, or each to a TCP address. From a

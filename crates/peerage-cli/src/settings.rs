@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) listen: Vec<String>,
     /// Announce and look for peers on the local network.
     pub(crate) discovery: bool,
+    /// The file with a list of peers.
+    pub(crate) peers: Option<PathBuf>,
     /// How much to say beyond results.
     pub(crate) verbose: u8,
 }
@@ -59,6 +61,10 @@ impl Settings {
                 .map_err(|error| Failure::reading(&home.display(), &error))?,
             None => platform_home()?,
         };
+        let peers = global.peers.map(|file| {
+            let absolute = std::path::absolute(&file);
+            absolute.map_err(|error| Failure::reading(&file.display(), &error))
+        });
         let voice = match (global.json, global.quiet) {
             (true, _) => Voice::Json,
             (false, true) => Voice::Quiet,
@@ -75,6 +81,7 @@ impl Settings {
             writes_bytes,
             listen: global.listen,
             discovery: !global.no_discovery,
+            peers: peers.transpose()?,
             verbose: global.verbose,
         })
     }
@@ -91,6 +98,7 @@ impl Settings {
             writes_bytes: false,
             listen: Vec::new(),
             discovery: false,
+            peers: None,
             verbose: 0,
         }
     }

@@ -590,3 +590,30 @@ pub const KADEMLIA_LOOK_UP_SECONDS: u64 = 30;
 /// look-up waits for few peers at a time, and the dead among them must not
 /// hold it up.
 pub const KADEMLIA_REQUEST_SECONDS: u64 = 4;
+
+/// How many peers are kept of what all ways have found; the worst goes first.
+/// At 12 KB for one at its worst they take 12 MB.
+pub const MAX_FOUND_PEERS: usize = 1024;
+
+/// How many addresses one way may claim for one peer: as many as a record
+/// holds. The oldest goes first.
+pub const MAX_CLAIMED_ADDRESSES: usize = 16;
+
+/// The longest claimed address, in bytes: one through a relay with the
+/// certificates of a browser's transport has 250.
+pub const MAX_CLAIMED_ADDRESS_BYTES: usize = 512;
+
+/// How many addresses of one peer are dialled at one host, so that nobody sends
+/// a crowd there: a peer's five transports fit, and ports that it had before.
+pub const MAX_DIALLED_PER_HOST: usize = 8;
+
+/// How many findings are taken of one way in one look-up. More providers than
+/// that are not asked anyway.
+pub const MAX_FINDINGS_PER_LOOK_UP: usize = 256;
+
+/// The largest list of peers that is read, in bytes: 2,048 lines of the usual
+/// length.
+pub const MAX_STATIC_LIST_BYTES: usize = 256 * 1024;
+
+/// How many addresses a list of peers has at the most.
+pub const MAX_STATIC_ENTRIES: usize = 2048;

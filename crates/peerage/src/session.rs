@@ -1,24 +1,27 @@
 //! A running peer of one home: its node, its store, what it serves, and what it
-//! finds nearby. What an application holds.
+//! finds. What an application holds.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+mod presence;
+mod search;
+
+use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream::BoxStream};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use peerage_core::{
     data::Cid,
-    discovery::{Announcement, Ports},
+    discovery::{Announcement, Key, Ports},
     protocols::link::{self, Link, LinkError, Target},
     text::{FileName, Platform},
 };
 use tokio::{
-    sync::{broadcast, mpsc},
+    sync::{broadcast, mpsc, watch},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    discovery::{self, Interfaces, LanConfig, LanDiscovery},
+    discovery::{Finder, Interfaces, LanConfig, LanDiscovery, LanWay, Way},
     exchange::{
         bitswap::Bitswap,
         download::{self, Context, GetError, GetEvent, GetRequest, Got, Provider},
@@ -29,9 +32,6 @@ use crate::{
     node::{Node, NodeConfig, SpawnError},
     store::{Store, StoreError, TreeId},
 };
-
-/// How long a peer that has a bare CID may take to show up nearby.
-const NEARBY_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a lost provider is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -52,13 +52,16 @@ pub struct SessionOptions {
     pub lan: bool,
     /// Where to serve the gateway to this machine by plain HTTP.
     pub http: Option<SocketAddr>,
+    /// By which ways to find peers and be found, besides the local network.
+    /// Ways that need the running node come later, by [`Finder::add`].
+    pub ways: Vec<Arc<dyn Way>>,
 }
 
 impl SessionOptions {
     /// A session that is found on the local network and serves no plain HTTP.
     #[must_use]
     pub fn new(node: NodeConfig) -> Self {
-        Self { node, name: String::from("peerage"), lan: true, http: None }
+        Self { node, name: String::from("peerage"), lan: true, http: None, ways: Vec::new() }
     }
 }
 
@@ -118,6 +121,9 @@ struct Inner {
     gateway: Gateway,
     http: Option<SocketAddr>,
     bitswap: Bitswap,
+    finder: Finder,
+    /// What this peer can be found under besides its id.
+    keys: watch::Sender<Vec<Key>>,
     lan: tokio::sync::Mutex<Option<Arc<LanDiscovery>>>,
     servers: tokio::sync::Mutex<JoinSet<()>>,
     stop: CancellationToken,
@@ -148,11 +154,14 @@ impl Session {
         let source = Arc::new(store.clone());
         let bitswap =
             Bitswap::start(&node, Some(source)).map_err(|_| OpenError::Served("bitswap"))?;
-        let lan = options.lan.then(|| announce(&node, &options.name)).flatten();
-        let (lan, servers) =
-            (tokio::sync::Mutex::new(lan.map(Arc::new)), tokio::sync::Mutex::new(servers));
+        let lan = options.lan.then(|| announce(&node, &options.name)).flatten().map(Arc::new);
+        let finder = finder(&node, lan.as_ref(), options.ways);
+        let keys = watch::Sender::default();
+        let keypair = options.node.keypair;
+        servers.spawn(presence::keep(node.clone(), keypair, finder.clone(), keys.subscribe()));
+        let (lan, servers) = (tokio::sync::Mutex::new(lan), tokio::sync::Mutex::new(servers));
         let stop = CancellationToken::new();
-        let inner = Inner { node, store, gateway, http, bitswap, lan, servers, stop };
+        let inner = Inner { node, store, gateway, http, bitswap, finder, keys, lan, servers, stop };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -181,6 +190,13 @@ impl Session {
         self.inner.gateway.events()
     }
 
+    /// All ways of finding peers. What they find at addresses is in the node's
+    /// address book at once.
+    #[must_use]
+    pub fn finder(&self) -> &Finder {
+        &self.inner.finder
+    }
+
     /// Discovery on the local network, unless it is off.
     pub async fn lan(&self) -> Option<Arc<LanDiscovery>> {
         self.inner.lan.lock().await.clone()
@@ -207,6 +223,7 @@ impl Session {
         let imported =
             importing.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
         let link = self.link(imported.root, &imported.name, imported.total_bytes)?;
+        self.be_found_under(Key::Content(imported.root));
         Ok(Share { link, imported })
     }
 
@@ -228,6 +245,17 @@ impl Session {
         })
     }
 
+    /// Lets this peer be found under a key, besides its id, from now on.
+    pub fn be_found_under(&self, key: Key) {
+        self.inner.keys.send_if_modified(|keys| {
+            let is_new = !keys.contains(&key);
+            if is_new {
+                keys.push(key);
+            }
+            is_new
+        });
+    }
+
     /// Forgets something that was shared. The files stay where they are.
     ///
     /// # Errors
@@ -241,8 +269,9 @@ impl Session {
 
     /// Gets what a link or a CID names into `directory`.
     ///
-    /// A link is got from the peers that it names and those in `extra`; a bare
-    /// CID from `extra` and from whoever is nearby and has it.
+    /// A link is got from the peers that it names and those in `extra`, which
+    /// are looked for while they cannot be reached; a bare CID from `extra` and
+    /// from whoever is found to have it.
     ///
     /// # Errors
     ///
@@ -266,45 +295,41 @@ impl Session {
             size: target.size(),
             patience: PATIENCE,
         };
-        let providers = self.providers(target, extra).await;
+        let named = target.providers().iter().map(|provider| Provider {
+            peer: provider.peer(),
+            addresses: provider.addresses().to_vec(),
+        });
+        let known: Vec<Provider> = named.chain(extra).collect();
         let inner = &self.inner;
         let context = Context {
             node: inner.node.clone(),
             store: inner.store.clone(),
             bitswap: inner.bitswap.clone(),
         };
-        download::get(context, request, providers, events, stop).await
+        let providers = self.providers(target, known.clone());
+        tokio::select! {
+            got = download::get(context, request, providers, events, stop) => got,
+            never = search::keep_finding(&inner.node, &inner.finder, known) => {
+                let never: Infallible = never;
+                match never {}
+            }
+        }
     }
 
-    async fn providers(
-        &self,
-        target: &Target,
-        extra: Vec<Provider>,
-    ) -> BoxStream<'static, Provider> {
-        let named = target.providers().iter().map(|provider| Provider {
-            peer: provider.peer(),
-            addresses: provider.addresses().to_vec(),
-        });
-        let mut known: Vec<Provider> = named.chain(extra).collect();
-        let Some(lan) = self.lan().await else {
-            return futures::stream::iter(known).boxed();
-        };
-        let nearby = lan.nearby();
-        for provider in &mut known {
-            let here = nearby.iter().filter(|near| near.peer_id == provider.peer);
-            provider.addresses.extend(here.flat_map(|near| near.addresses.clone()));
+    fn providers(&self, target: &Target, known: Vec<Provider>) -> BoxStream<'static, Provider> {
+        let is_named = matches!(target, Target::Link(_)) && !known.is_empty();
+        let known = futures::stream::iter(known);
+        if is_named {
+            return known.boxed();
         }
-        let first = futures::stream::iter(known);
-        match target {
-            Target::Link(_) => first.boxed(),
-            Target::Cid(_) => first.chain(whoever_is_nearby(&lan)).boxed(),
-        }
+        known.chain(search::providers(&self.inner.finder, *target.cid())).boxed()
     }
 
     /// Ends everything: says goodbye to the local network, closes connections,
     /// makes the store durable.
     pub async fn close(&self) {
         self.inner.stop.cancel();
+        self.inner.finder.close().await;
         if let Some(lan) = self.inner.lan.lock().await.take()
             && let Some(lan) = Arc::into_inner(lan)
         {
@@ -352,27 +377,12 @@ fn announcement(node: &Node, name: &str) -> Announcement {
     announcement
 }
 
-/// The peers nearby, and those that show up within [`NEARBY_WAIT`].
-fn whoever_is_nearby(lan: &Arc<LanDiscovery>) -> BoxStream<'static, Provider> {
-    let events = lan.subscribe();
-    let now = lan.nearby();
-    let provider =
-        |near: discovery::NearbyPeer| Provider { peer: near.peer_id, addresses: near.addresses };
-    let later = futures::stream::unfold(events, |mut events| async move {
-        loop {
-            match events.next().await? {
-                discovery::Event::Found(near) | discovery::Event::Changed(near) => {
-                    return Some((near, events));
-                }
-                _ => {}
-            }
-        }
-    });
-    futures::stream::iter(now)
-        .chain(later)
-        .map(provider)
-        .take_until(tokio::time::sleep(NEARBY_WAIT))
-        .boxed()
+/// All ways together. What they find goes to the node's address book.
+fn finder(node: &Node, lan: Option<&Arc<LanDiscovery>>, mut ways: Vec<Arc<dyn Way>>) -> Finder {
+    ways.extend(lan.map(|lan| Arc::new(LanWay::new(lan)) as Arc<dyn Way>));
+    let own = node.peer_id();
+    let node = node.clone();
+    Finder::new(own, ways, move |found| node.add_addresses(found.peer, &found.addresses))
 }
 
 /// Which addresses a link carries: those that another machine may reach first,

@@ -70,6 +70,9 @@ pub(crate) struct GlobalArgs {
     /// Neither announce this peer on the local network nor look for others there
     #[arg(long, global = true, env = "PEERAGE_NO_DISCOVERY", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) no_discovery: bool,
+    /// Also look for peers in this file: an address that ends in /p2p/PEER on each line
+    #[arg(long, global = true, env = "PEERAGE_PEERS", value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) peers: Option<PathBuf>,
 }
 
 /// The verbs.
@@ -99,6 +102,14 @@ pub(crate) enum Verb {
         /// How long to listen for announcements, in seconds
         #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600), requires = "nearby")]
         wait: u64,
+    },
+    /// Look for a peer, or for whoever has content or cares for a topic, by every way at once
+    Find {
+        /// A peer id, a CID, or topic:NAME
+        key: String,
+        /// Go on for so many seconds; if left out, until every way has answered
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+        wait: Option<u64>,
     },
     /// Measure the round trip to a peer
     Ping {

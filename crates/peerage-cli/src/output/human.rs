@@ -9,7 +9,7 @@ use super::{
     size::{amount, count, rate, seconds},
 };
 use crate::{
-    event::{Event, Got, PeerLine, Shared},
+    event::{Event, FindingLine, Got, PeerLine, Shared},
     failure,
     settings::{Settings, Voice},
 };
@@ -171,10 +171,9 @@ fn result_line(event: &Event) -> Option<String> {
         Event::Peer(peer) => peer_line(peer),
         Event::Nearby { peer, name, os, version, addresses } => {
             let about = [name, os, version].map(|text| clean(text)).join("  ");
-            let addresses: String =
-                addresses.iter().map(|address| format!("\n  {}", clean(address))).collect();
-            format!("{peer}  {about}{addresses}")
+            format!("{peer}  {about}{}", below(addresses))
         }
+        Event::Finding(finding) => finding_line(finding),
         Event::Pong { peer, round, milliseconds, path } => {
             format!("{round}: {peer} answered in {milliseconds:.2} ms over {}", clean(path))
         }
@@ -186,6 +185,19 @@ fn result_line(event: &Event) -> Option<String> {
         Event::Step { text } => text.clone(),
         _ => return None,
     })
+}
+
+fn finding_line(finding: &FindingLine) -> String {
+    let FindingLine { peer, way, milliseconds, .. } = finding;
+    let signed = if finding.signed { "  signed" } else { "" };
+    let suggested = if finding.suggested { "  (at hand; it may not have it)" } else { "" };
+    let addresses = below(&finding.addresses);
+    format!("{peer}  {way}  {milliseconds:.0} ms{signed}{suggested}{addresses}")
+}
+
+/// Addresses, a line each.
+fn below(addresses: &[String]) -> String {
+    addresses.iter().map(|address| format!("\n  {}", clean(address))).collect()
 }
 
 fn peer_line(peer: &PeerLine) -> String {
@@ -222,6 +234,12 @@ fn chatter_line(event: &Event) -> Option<String> {
         }
         Event::Exported { blocks, bytes, file, .. } => {
             format!("Wrote {}, {}, to {}", count(*blocks, "block"), amount(*bytes), clean(file))
+        }
+        Event::WayFailed { way, reason, milliseconds } => {
+            format!("{way}: {} (after {milliseconds:.0} ms)", clean(reason))
+        }
+        Event::WayEnded { way, findings, milliseconds } => {
+            format!("{way}: {} within {milliseconds:.0} ms", count(*findings as u64, "finding"))
         }
         Event::PipeListening { command, .. } => format!("On the other machine: {command}"),
         Event::PipeForwarding { address, peer } => format!("Forwarding {address} to {peer}"),

@@ -10,6 +10,7 @@ mod peers;
 
 mod command_line;
 mod exchange;
+mod finding;
 mod full_disk;
 mod identities;
 mod kubo;

@@ -61,6 +61,7 @@ impl Home {
             .env_remove("PEERAGE_LISTEN")
             .env_remove("PEERAGE_NO_DISCOVERY")
             .env_remove("PEERAGE_IDENTITY")
+            .env_remove("PEERAGE_PEERS")
             .env_remove("PEERAGE_PASSPHRASE_FILE");
         command
     }

@@ -2,6 +2,8 @@
 //! on the wire.
 
 mod announcement;
+mod filter;
+mod findings;
 pub mod kademlia;
 mod key;
 pub mod mainline;
@@ -9,11 +11,17 @@ mod ports;
 mod rate;
 mod record;
 mod scope;
+mod static_list;
+mod way;
 pub mod zone;
 
 pub use announcement::{Announcement, AnnouncementError, SERVICE_TYPE};
+pub use filter::{Network, Surroundings};
+pub use findings::{Candidate, FINDING_LIFETIME, Findings, Outcome, Refusal, Score};
 pub use key::{Key, KeyError, Topic};
 pub use ports::Ports;
 pub use rate::RateLimit;
 pub use record::{RecordError, SignedPeerRecord};
 pub use scope::Scope;
+pub use static_list::{StaticListError, read_static_list};
+pub use way::{Finding, WayName};

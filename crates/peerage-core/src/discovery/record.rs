@@ -30,7 +30,7 @@ const PAYLOAD_TYPE: [u8; 2] = [0x03, 0x01];
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SignedPeerRecord(PeerRecord);
+pub struct SignedPeerRecord(Box<PeerRecord>);
 
 /// Why bytes are no signed peer record.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +113,7 @@ impl SignedPeerRecord {
             .map_err(|error| RecordError::Invalid(error.to_string()))?;
         match record.addresses().len() {
             many if many > MAX_ADDRESSES_PER_PEER => Err(RecordError::TooMany(many)),
-            _ => Ok(Self(record)),
+            _ => Ok(Self(Box::new(record))),
         }
     }
 

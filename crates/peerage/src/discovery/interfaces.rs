@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, io};
 
-use if_addrs::Interface;
+use if_addrs::{IfAddr, Interface};
+use peerage_core::discovery::{Network, Surroundings};
 
 /// The network interfaces that discovery uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,24 @@ impl Interfaces {
     }
 }
 
+/// The networks that this machine is in now: what decides which addresses of
+/// others are worth dialling from here.
+///
+/// # Errors
+///
+/// When the system does not list its interfaces.
+pub fn surroundings() -> io::Result<Surroundings> {
+    let present = if_addrs::get_if_addrs()?.into_iter();
+    let networks = present.filter(Interface::is_oper_up).map(|interface| {
+        let prefix = match &interface.addr {
+            IfAddr::V4(address) => address.prefixlen,
+            IfAddr::V6(address) => address.prefixlen,
+        };
+        Network::new(interface.ip(), prefix)
+    });
+    Ok(Surroundings::new(networks))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +70,17 @@ mod tests {
         assert!(!Interfaces::Network.include(loopback));
         assert!(Interfaces::Named([loopback.name.clone()].into()).include(loopback));
         assert!(!Interfaces::Named(["none".to_owned()].into()).include(loopback));
+    }
+
+    #[test]
+    fn our_own_addresses_are_in_our_surroundings() {
+        let here = surroundings().unwrap();
+        let own = if_addrs::get_if_addrs().unwrap().into_iter();
+        for own in own.filter(|own| own.is_oper_up() && !own.is_link_local()) {
+            let address: libp2p::Multiaddr = own.ip().into();
+            let address = address.with(libp2p::multiaddr::Protocol::Tcp(1));
+            let loopback = here.clone().with_loopback();
+            assert_eq!(loopback.worth_dialling(std::slice::from_ref(&address)), [address]);
+        }
     }
 }

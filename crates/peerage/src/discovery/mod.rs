@@ -7,9 +7,12 @@
 
 mod dns;
 mod dns_sd;
+mod finder;
+mod fixed;
 mod interfaces;
 pub mod kademlia;
 mod mainline;
+mod lan_way;
 mod nearby;
 mod responder;
 mod way;
@@ -23,6 +26,15 @@ pub use nearby::{Event, NearbyPeer};
 pub use peerage_core::discovery::{
     Announcement, AnnouncementError, Key, KeyError, Ports, RecordError, SERVICE_TYPE, Scope,
     SignedPeerRecord, Topic,
+pub use finder::{Announced, Answer, Finder, Found, LOOK_UP_TIME, WayStatus};
+pub use fixed::{ListFileError, StaticList};
+pub use interfaces::{Interfaces, surroundings};
+pub use lan_way::LanWay;
+pub use nearby::{Event, NearbyPeer};
+pub use peerage_core::discovery::{
+    Announcement, AnnouncementError, Candidate, FINDING_LIFETIME, Findings, Key, KeyError, Network,
+    Outcome, Ports, RecordError, Refusal, SERVICE_TYPE, Score, SignedPeerRecord, StaticListError,
+    Surroundings, Topic, read_static_list,
 };
 pub use way::{Finding, Presence, Way, WayError, WayName};
 pub use zone::{LivePeers, ZoneConfig, ZoneError, ZoneServer};

@@ -5,55 +5,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use libp2p::{Multiaddr, PeerId};
+pub use peerage_core::discovery::{Finding, WayName};
 use peerage_core::discovery::{Key, SignedPeerRecord};
-
-/// Which way found or announced something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum WayName {
-    /// DNS-SD over multicast DNS, on the local network.
-    Lan,
-    /// Kademlia, as libp2p speaks it.
-    Kademlia,
-    /// `BitTorrent`'s Mainline DHT.
-    Mainline,
-    /// Trackers: hubs that keep who is where.
-    Tracker,
-    /// The zone of a hub in the DNS.
-    Dns,
-    /// A list that somebody wrote.
-    Static,
-}
-
-impl fmt::Display for WayName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Lan => "lan",
-            Self::Kademlia => "kademlia",
-            Self::Mainline => "mainline",
-            Self::Tracker => "tracker",
-            Self::Dns => "dns",
-            Self::Static => "static",
-        })
-    }
-}
-
-/// What a way has found: a peer, and where it may be.
-///
-/// Nothing is taken on trust: with a signed record the addresses are the
-/// peer's own, without one they are somebody's hint; and either way a
-/// connection proves who is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// The peer.
-    pub peer: PeerId,
-    /// Addresses without the peer at their end; bounded by
-    /// `MAX_ADDRESSES_PER_PEER`.
-    pub addresses: Vec<Multiaddr>,
-    /// The peer's own word for it.
-    pub record: Option<SignedPeerRecord>,
-}
 
 /// What this node says of itself.
 #[derive(Clone, Debug)]
@@ -104,5 +57,11 @@ pub trait Way: Send + Sync + 'static {
     /// `None` where the way can only be asked again.
     fn watch<'a>(&'a self, _key: &Key) -> Option<BoxStream<'a, Finding>> {
         None
+    }
+}
+
+impl fmt::Debug for dyn Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Way").field(&self.name()).finish()
     }
 }
