@@ -14,4 +14,6 @@ mod support;
 mod discovery;
 mod get;
 mod import;
+#[cfg(target_os = "linux")]
+mod lab;
 mod store;

@@ -65,16 +65,19 @@ unshape() {
 }
 
 loss() { # HOST PERCENT
-  local host interface switch port
+  local host interface switch port share condition
   host=$(uplink_of "$1")
   find_cable "$host"
+  inside "$host" nft delete table netdev loss 2>/dev/null || true # there is none yet
+  share=$(awk -v percent="$2" 'BEGIN { print int(percent * 100) }')
+  [ "$share" -gt 0 ] || return 0
+  condition="numgen random mod 10000 < $share"
+  [ "$share" -lt 10000 ] || condition=""
   inside "$host" nft -f - <<NFT
-table netdev loss
-delete table netdev loss
 table netdev loss {
   chain incoming {
     type filter hook ingress device "$interface" priority 0
-    numgen random mod 10000 < $(awk -v percent="$2" 'BEGIN { print int(percent * 100) }') drop
+    $condition drop
   }
 }
 NFT
@@ -134,6 +137,7 @@ roam() { # HOST ADDRESS/LENGTH [GATEWAY]
 renat() { # HOME
   local router
   for router in "r$1" "$(uplink_of "$1")"; do
+    [ -e "$STATE/type-$router" ] || continue # a public host, or behind another's router
     inside "$router" conntrack -F >/dev/null 2>&1
     inside "$router" nft flush map ip nat learnt 2>/dev/null || true # has none
     inside "$router" nft flush map ip hairpin inside 2>/dev/null || true

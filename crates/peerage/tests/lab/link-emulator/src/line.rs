@@ -183,7 +183,8 @@ mod tests {
             (conditions.rate, conditions.queue) = (1e6, 3.0);
         });
         (0..10).for_each(|number| line.enter(&[number; 1000], start));
-        let expected: Vec<_> = (0..4).map(|number| (number, 8 * MS * (u32::from(number) + 1))).collect();
+        let expected: Vec<_> =
+            (0..4).map(|number| (number, 8 * MS * (u32::from(number) + 1))).collect();
         assert_eq!(arrivals(&mut line, start), expected);
     }
 }

@@ -30,8 +30,7 @@ impl Port {
     pub(crate) fn open(interface: &str) -> io::Result<Self> {
         let address = link_address(interface)?;
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-        let socket =
-            socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
+        let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
         setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
         setsockopt(&socket, sockopt::SndBufForce, &BUFFER)?;
         bind(socket.as_raw_fd(), &address)?;

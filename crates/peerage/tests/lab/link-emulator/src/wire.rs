@@ -1,10 +1,6 @@
 //! The loop that moves frames between two interfaces, as their lines say.
 
-use std::{
-    io,
-    os::fd::AsFd as _,
-    time::Instant,
-};
+use std::{io, os::fd::AsFd as _, time::Instant};
 
 use nix::{
     poll::{PollFd, PollFlags, ppoll},
