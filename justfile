@@ -16,6 +16,10 @@ ci:
 bench:
     cargo bench -p peerage-cli
 
+# Which homes reach each other, in the network lab: just reach cone:cone,sym:none
+reach pairs="usual":
+    cargo bench -p peerage-cli --bench reach -- --pairs {{pairs}}
+
 # Check the style
 lint:
     cargo fmt --check

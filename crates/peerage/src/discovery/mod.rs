@@ -11,8 +11,8 @@ mod finder;
 mod fixed;
 mod interfaces;
 pub mod kademlia;
-mod mainline;
 mod lan_way;
+mod mainline;
 mod nearby;
 mod responder;
 mod way;
@@ -20,21 +20,16 @@ mod zone;
 
 pub use dns::{Dns, DnsConfig, DnsError};
 pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus, StartError};
-pub use interfaces::Interfaces;
-pub use mainline::{Identify, Mainline, MainlineConfig};
-pub use nearby::{Event, NearbyPeer};
-pub use peerage_core::discovery::{
-    Announcement, AnnouncementError, Key, KeyError, Ports, RecordError, SERVICE_TYPE, Scope,
-    SignedPeerRecord, Topic,
 pub use finder::{Announced, Answer, Finder, Found, LOOK_UP_TIME, WayStatus};
 pub use fixed::{ListFileError, StaticList};
 pub use interfaces::{Interfaces, surroundings};
 pub use lan_way::LanWay;
+pub use mainline::{Identify, Mainline, MainlineConfig};
 pub use nearby::{Event, NearbyPeer};
 pub use peerage_core::discovery::{
     Announcement, AnnouncementError, Candidate, FINDING_LIFETIME, Findings, Key, KeyError, Network,
-    Outcome, Ports, RecordError, Refusal, SERVICE_TYPE, Score, SignedPeerRecord, StaticListError,
-    Surroundings, Topic, read_static_list,
+    Outcome, Ports, RecordError, Refusal, SERVICE_TYPE, Scope, Score, SignedPeerRecord,
+    StaticListError, Surroundings, Topic, read_static_list,
 };
 pub use way::{Finding, Presence, Way, WayError, WayName};
 pub use zone::{LivePeers, ZoneConfig, ZoneError, ZoneServer};

@@ -16,5 +16,7 @@ mod support;
 mod discovery;
 mod get;
 mod import;
+#[cfg(target_os = "linux")]
+mod lab;
 mod store;
 mod zone;

@@ -6,7 +6,11 @@ pub(crate) mod blocks;
 pub(crate) mod js;
 pub(crate) mod kubo;
 #[cfg(target_os = "linux")]
+pub(crate) mod lab;
+#[cfg(target_os = "linux")]
 pub(crate) mod lan;
+#[cfg(target_os = "linux")]
+pub(crate) mod namespace;
 
 use std::{
     io::Write as _,
@@ -24,6 +28,20 @@ pub(crate) fn skip(what: &str, why: &str) {
     let required = std::env::var_os("PEERAGE_REQUIRE_ALL").is_some_and(|value| value == "1");
     assert!(!required, "PEERAGE_REQUIRE_ALL=1, but {what} cannot run: {why}");
     let _ = writeln!(std::io::stderr(), "SKIPPED: {what}: {why}");
+}
+
+/// A network of the lab, as `lab up` builds it, or `None`, said aloud, where
+/// the system does not permit it.
+#[cfg(target_os = "linux")]
+pub(crate) fn lab_or_skip(test: &str, topology: &[&str]) -> Option<lab::Lab> {
+    match lab::Lab::up(topology) {
+        Ok(lab) => Some(lab),
+        Err(why @ lab::LabError::Unavailable(_)) => {
+            skip(test, &why.to_string());
+            None
+        }
+        Err(why @ lab::LabError::Failed(_)) => panic!("{why}"),
+    }
 }
 
 /// A node's address on TCP, with its peer at the end.
