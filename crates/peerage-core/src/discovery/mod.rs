@@ -3,10 +3,13 @@
 
 mod announcement;
 mod key;
+mod legacy_record;
 mod ports;
 mod record;
+pub mod registry;
 
 pub use announcement::{Announcement, AnnouncementError, SERVICE_TYPE};
 pub use key::{Key, KeyError, Topic};
+pub use legacy_record::LegacyPeerRecord;
 pub use ports::Ports;
 pub use record::{RecordError, SignedPeerRecord};

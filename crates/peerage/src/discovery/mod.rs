@@ -9,6 +9,7 @@ mod dns_sd;
 mod interfaces;
 mod nearby;
 mod responder;
+pub mod tracker;
 mod way;
 
 pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus, StartError};

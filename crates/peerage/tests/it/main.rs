@@ -9,6 +9,7 @@ mod interop_js;
 mod kubo;
 mod node;
 mod support;
+mod tracker;
 
 #[cfg(target_os = "linux")]
 mod discovery;
