@@ -304,10 +304,12 @@ impl Tracker {
     }
 
     async fn announce_to_all(&self, presence: &Presence) -> Result<Duration, WayError> {
-        let announcing = self.preferred().into_iter().map(|known| async move {
+        let mut announcing: Vec<BoxFuture<'_, _>> = Vec::new();
+        for known in self.preferred() {
             let exchange = self.announce_to(known, presence);
-            (known.address.peer, self.with(known, REGISTRATIONS_TIME, exchange).await)
-        });
+            let told = self.with(known, REGISTRATIONS_TIME, exchange);
+            announcing.push(told.map(|outcome| (known.address.peer, outcome)).boxed());
+        }
         let outcomes: Vec<_> =
             stream::iter(announcing).buffer_unordered(MAX_TRACKERS_AT_ONCE).collect().await;
         let shortest = outcomes.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()).min();
@@ -329,14 +331,13 @@ impl Way for Tracker {
     }
 
     fn withdraw(&self) -> BoxFuture<'_, ()> {
-        let withdrawing = self.trackers.iter().map(|known| async move {
-            // It runs out by itself where this fails.
-            let _ = self.with(known, ANSWER_TIME, self.withdraw_from(known)).await;
-        });
-        stream::iter(withdrawing)
-            .buffer_unordered(MAX_TRACKERS_AT_ONCE)
-            .for_each(|()| ready(()))
-            .boxed()
+        let mut withdrawing: Vec<BoxFuture<'_, _>> = Vec::new();
+        for known in &self.trackers {
+            withdrawing.push(self.with(known, ANSWER_TIME, self.withdraw_from(known)).boxed());
+        }
+        // Where this fails, it runs out by itself.
+        let withdrawing = stream::iter(withdrawing).buffer_unordered(MAX_TRACKERS_AT_ONCE);
+        withdrawing.for_each(|_| ready(())).boxed()
     }
 
     fn look_up<'a>(&'a self, key: &Key) -> BoxStream<'a, Result<Finding, WayError>> {
