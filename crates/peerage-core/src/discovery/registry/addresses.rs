@@ -12,7 +12,7 @@
 //! | loopback | handed out if the announcer is seen there, else kept back |
 //! | link-local, a DNS name, no port, over [`MAX_REGISTRY_ADDRESS_PARTS`] parts, anything else | kept back |
 //! | multicast, unspecified, reserved | the announcement is refused |
-//! | over a relay that the registry knows at that host | handed out |
+//! | over a relay that the registry knows at that host | handed out; loopback as above |
 //! | over another relay | kept back |
 //! | with another peer at its end | the announcement is refused |
 //!
@@ -96,7 +96,13 @@ fn of_one(
         return Err(Refusal::Unroutable);
     }
     match (relay, host) {
-        (Relay::Some(relay), host) => Ok(knows_relay(&relay, &host)),
+        (Relay::Some(relay), host) => {
+            let here = match host {
+                Host::Ip(ip) => Scope::of(ip).includes(seen),
+                Host::Name(_) => true,
+            };
+            Ok(here && knows_relay(&relay, &host))
+        }
         (Relay::Unnamed, _) | (Relay::None, Host::Name(_)) => Ok(false),
         (Relay::None, Host::Ip(ip)) => Ok(of_ip(ip, seen, private)? && has_port(address)),
     }
@@ -133,10 +139,7 @@ fn of_ip(ip: IpAddr, seen: &[IpAddr], private: &mut HashSet<IpAddr>) -> Result<b
     let of_this_family = |other: &&IpAddr| other.is_ipv4() == ip.is_ipv4();
     match Scope::of(ip) {
         Scope::Nobody => Err(Refusal::Unroutable),
-        Scope::Machine { loopback } => {
-            let here = |other: &IpAddr| Scope::of(*other) == Scope::Machine { loopback: true };
-            Ok(loopback && seen.iter().any(here))
-        }
+        scope @ Scope::Machine { .. } => Ok(scope.includes(seen)),
         Scope::Private => {
             private.insert(ip);
             match private.len() {
@@ -178,7 +181,9 @@ mod tests {
         let addresses: Vec<_> = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let seen: Vec<_> = seen.iter().map(|text| text.parse().unwrap()).collect();
         let relay_host = Host::Ip(RELAY_HOST.parse().unwrap());
-        let knows = |relay: &PeerId, host: &Host| *relay == peer(9) && *host == relay_host;
+        let here = Host::Ip([127, 0, 0, 1].into());
+        let hosts = [relay_host, here];
+        let knows = |relay: &PeerId, host: &Host| *relay == peer(9) && hosts.contains(host);
         let judged = judge(&peer(1), &addresses, &seen, knows)?;
         Ok((judged.vouched.len(), judged.complete))
     }
@@ -248,6 +253,7 @@ mod tests {
         assert_eq!(via(RELAY_HOST, relay, &format!("/p2p/{own}")), Ok((2, true)));
         assert_eq!(via("203.0.113.1", relay, ""), Ok((1, false)), "not where the relay is");
         assert_eq!(via(RELAY_HOST, other, ""), Ok((1, false)), "no relay");
+        assert_eq!(via("127.0.0.1", relay, ""), Ok((1, false)), "another one's own");
         assert_eq!(via(RELAY_HOST, relay, &format!("/p2p/{other}")), Err(Refusal::OtherPeer));
         let twice = format!("/p2p/{relay}/p2p-circuit");
         assert_eq!(via(RELAY_HOST, relay, &twice), Ok((1, false)));

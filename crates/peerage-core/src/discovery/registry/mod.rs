@@ -235,11 +235,12 @@ impl Registry {
             }
             Some(key) => {
                 let numbers = self.by_key.get(key).into_iter();
-                let numbers = numbers.flat_map(|all| all.range(question.after + 1..)).copied();
+                let numbers =
+                    numbers.flat_map(|all| all.range(question.after.saturating_add(1)..)).copied();
                 self.page(question, numbers, now)
             }
             None => {
-                let all = self.registrations.range(question.after + 1..);
+                let all = self.registrations.range(question.after.saturating_add(1)..);
                 let numbers = all.filter(|(_, one)| one.key.is_some()).map(|(number, _)| *number);
                 self.page(question, numbers, now)
             }

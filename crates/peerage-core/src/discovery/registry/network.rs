@@ -38,6 +38,19 @@ impl Scope {
             IpAddr::V6(address) => of_v6(address),
         }
     }
+
+    /// Whether who is seen at these places and we mean the same by an address
+    /// of this scope, as far as that can be told.
+    pub(super) fn includes(self, seen: &[IpAddr]) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Machine { loopback } => {
+                let here = |ip: &IpAddr| Self::of(*ip) == Self::Machine { loopback: true };
+                loopback && seen.iter().any(here)
+            }
+            Self::Private | Self::Public => true,
+        }
+    }
 }
 
 fn of_v4(address: Ipv4Addr) -> Scope {

@@ -103,6 +103,13 @@ struct Memory {
     reads: Option<RecordForm>,
 }
 
+impl Memory {
+    /// Lower ranks are asked first.
+    fn rank(&self) -> (bool, bool, Option<Duration>) {
+        (self.failure.is_some(), self.latency.is_none(), self.latency)
+    }
+}
+
 /// What a tracker keeps of us.
 #[derive(Clone)]
 enum Kept {
@@ -135,10 +142,7 @@ impl Tracker {
     /// those that were never asked, then those that failed.
     fn preferred(&self) -> Vec<&Known> {
         let mut trackers: Vec<_> = self.trackers.iter().collect();
-        trackers.sort_by_cached_key(|known| {
-            let memory = lock(&known.memory);
-            (memory.failure.is_some(), memory.latency.is_none(), memory.latency)
-        });
+        trackers.sort_by_cached_key(|known| lock(&known.memory).rank());
         trackers
     }
 
@@ -371,5 +375,28 @@ fn announced(keys: &[Key]) -> impl Iterator<Item = &Key> {
 impl std::fmt::Debug for Tracker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tracker").field("standings", &self.standings()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use peerage_core::discovery::Topic;
+
+    use super::*;
+
+    #[test]
+    fn the_fastest_comes_first_and_who_failed_last() {
+        let answered =
+            |ms| Memory { latency: Some(Duration::from_millis(ms)), ..Memory::default() };
+        let failed = Memory { failure: Some(WayError::Unsupported), ..Memory::default() };
+        let ranks = [answered(5), answered(80), Memory::default(), failed].map(|one| one.rank());
+        assert!(ranks.is_sorted(), "{ranks:?}");
+    }
+
+    #[test]
+    fn no_more_keys_are_announced_than_are_kept() {
+        let topic = |n: usize| Key::Topic(Topic::new(n.to_string()).unwrap());
+        let topics: Vec<_> = (0..=MAX_REGISTRY_TOPICS_PER_PEER).map(topic).collect();
+        assert_eq!(announced(&topics).count(), MAX_REGISTRY_TOPICS_PER_PEER);
     }
 }

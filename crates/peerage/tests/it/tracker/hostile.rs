@@ -78,7 +78,6 @@ async fn a_flood_puts_nobody_out() {
     let server = TrackerServer::start(&hub.node, config).unwrap();
     alice.tracker(&[&hub]).announce(&alice.presence(&["topic:a"])).await.unwrap();
 
-    // Another host of the loopback network is another network.
     let mut kept = 0;
     for _ in 0..8 {
         let crowd = Peer::spawn().await;
@@ -115,9 +114,10 @@ async fn requests_and_streams_are_rationed() {
     let mut held = Vec::new();
     for _ in 0..=MAX_TRACKER_STREAMS_PER_PEER {
         let mut stream = alice.stream(&hub).await;
-        // Half a length: the server waits for the rest.
-        stream.write_all(&[0x80]).await.unwrap();
-        stream.flush().await.unwrap();
+        // Half a length: the server waits for the rest. The last one may be
+        // reset already.
+        let _ = stream.write_all(&[0x80]).await;
+        let _ = stream.flush().await;
         held.push(stream);
     }
     soon("a refused stream", async {

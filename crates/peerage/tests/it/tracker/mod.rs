@@ -124,7 +124,7 @@ async fn who_announces_itself_is_found_by_id_topic_and_content() {
     }
     assert!(found(&theirs, "topic:porto").await.is_empty());
     assert!(found(&ours, "topic:lisbon").await.is_empty(), "oneself is not found");
-    assert_eq!(server.records(9), [presence.record.clone()]);
+    assert_eq!(server.records(9), std::slice::from_ref(&presence.record));
     assert_eq!(server.peer(&alice.id()).unwrap().record, Some(presence.record));
     assert!(theirs.standings()[0].latency.is_some());
 
