@@ -1,7 +1,7 @@
 //! Writes the seed corpora into `fuzz/seeds`: run `cargo run --example seeds`
 //! in `fuzz` after a format or a target has changed, and commit what it writes.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Duration};
 
 use bytes::Bytes;
 use peerage_core::{
@@ -13,14 +13,18 @@ use peerage_core::{
         symlink,
         unixfs::{Metadata, Mtime},
     },
-    discovery::{Announcement, Ports, SignedPeerRecord, zone},
-    identity::{KeyKind, generate, parse_peer_id},
+    discovery::{
+        Announcement, LegacyPeerRecord, Ports, SignedPeerRecord,
+        registry::{Caller, Registry, Statement},
+        zone,
+    },
+    identity::{KeyKind, Keypair, generate, parse_peer_id},
     protocols::{
         exchange::{
             bitswap::{self, Message, Payload, Prefix, Presence, Version},
             gateway::{EntityBytes, GatewayRequest},
         },
-        pipe,
+        pipe, rendezvous, tracker,
     },
 };
 use peerage_fuzz::push_part;
@@ -53,6 +57,7 @@ fn main() -> Result<(), Anything> {
     write("static_list", static_lists())?;
     write("text", texts())?;
     write("zone", zone()?)?;
+    write("tracker", trackers()?)?;
     Ok(())
 }
 
@@ -346,4 +351,50 @@ fn zone() -> Result<Seeds, Anything> {
         ("texts", parts(&[1], &[&address, &further, "dnsaddr=/dnsaddr/two.example.net"])),
         ("value", [&[2][..], &record.encode()].concat()),
     ])
+}
+fn trackers() -> Result<Seeds, Anything> {
+    let key = Keypair::ed25519_from_bytes([1; 32])?;
+    let record = SignedPeerRecord::sign(&key, 1, vec!["/ip4/192.0.2.1/tcp/4001".parse()?])?;
+    let legacy = LegacyPeerRecord::sign(&key, &record)?;
+    let keys = vec!["topic:lisbon".to_owned()];
+    let announce = tracker::Message::announcement(&record, Some(&legacy), keys, 600);
+    let query = tracker::Message::QueryClientAnnouncement(vec![record.peer().to_base58()]);
+    let find = tracker::Message::FindKey {
+        key: "topic:lisbon".to_owned(),
+        limit: Some(9),
+        cookie: Some(0),
+    };
+    let announcements = [announce, query, find, tracker::Message::Withdraw];
+
+    let namespace = "lisbon".to_owned();
+    let (bytes, ttl) = (legacy.encode(), Some(7200));
+    let registration =
+        rendezvous::Registration { namespace: namespace.clone(), record: bytes, ttl };
+    let register = rendezvous::Message::Register(registration);
+    let cookie = Some([&[0; 8], namespace.as_bytes()].concat());
+    let named = Some(namespace.clone());
+    let discover = rendezvous::Message::Discover { namespace: named, limit: Some(9), cookie };
+    let unregister = rendezvous::Message::Unregister { namespace };
+    let registrations = [register, discover, unregister];
+
+    let mut registry = Registry::new(parse_peer_id(PEER)?);
+    let caller = Caller { peer: record.peer(), seen: vec![[192, 0, 2, 1].into()] };
+    let statement = Statement::both(record.clone(), legacy.clone())?;
+    let now = Duration::from_secs(1_700_000_000);
+    registry.announce(&caller, statement, &["topic:lisbon".parse()?], None, now)?;
+    Ok(vec![
+        ("announcements", requests_in(0, announcements.iter().map(tracker::Message::encode))),
+        ("registrations", requests_in(1, registrations.iter().map(rendezvous::Message::encode))),
+        ("snapshot", [&[2], &registry.snapshot()[..]].concat()),
+        ("record", [&[2], &record.encode()[..]].concat()),
+        ("legacy-record", [&[2], &legacy.encode()[..]].concat()),
+    ])
+}
+
+fn requests_in(kind: u8, requests: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut input = vec![kind];
+    for request in requests {
+        push_part(&mut input, &request);
+    }
+    input
 }

@@ -617,3 +617,124 @@ pub const MAX_STATIC_LIST_BYTES: usize = 256 * 1024;
 
 /// How many addresses a list of peers has at the most.
 pub const MAX_STATIC_ENTRIES: usize = 2048;
+
+// --- the registry of a tracker: who is where, under which keys ---
+
+/// How many peers a registry holds: 65,536, at 2 KiB or so each.
+pub const MAX_REGISTRY_PEERS: usize = 65_536;
+
+/// How many bytes a registry holds, as it counts them: 128 MiB. A peer with
+/// the largest record and all its keys takes some 50 KiB.
+pub const MAX_REGISTRY_BYTES: usize = 128 * 1024 * 1024;
+
+/// How many peers of one network (an IPv4 address, or the /56 of an IPv6 one)
+/// a registry holds: homes and offices stay below, a carrier's shared address
+/// may not, and it takes 512 networks to fill the registry.
+pub const MAX_REGISTRY_PEERS_PER_NETWORK: usize = 128;
+
+/// How many CIDs a peer is kept under; what a peer shares most recently.
+pub const MAX_REGISTRY_CIDS_PER_PEER: usize = 128;
+
+/// How many topics, or namespaces of rendezvous, a peer is kept under.
+pub const MAX_REGISTRY_TOPICS_PER_PEER: usize = 32;
+
+/// How many hosts with private addresses a peer may name as its own: three
+/// transports on each of five interfaces fill a record. More would make a
+/// crowd dial the machines of its own networks.
+pub const MAX_REGISTRY_PRIVATE_HOSTS: usize = 5;
+
+/// How many parts an address may have that is handed out: twice what one over
+/// a relay has. As text, parts of two bytes grow tenfold.
+pub const MAX_REGISTRY_ADDRESS_PARTS: usize = 16;
+
+/// From how many places a peer is remembered to have been seen: two of each
+/// family of addresses.
+pub const MAX_REGISTRY_SEEN: usize = 4;
+
+/// How many registrations one question makes a registry look at.
+pub const MAX_REGISTRY_SCAN: usize = 1024;
+
+/// The shortest time for which a peer can be kept, in seconds.
+pub const REGISTRY_MIN_TTL_SECONDS: u64 = 60;
+
+/// For how long a peer is kept that does not say, in seconds: an hour, as the
+/// announcements of Spacedrive had it.
+pub const REGISTRY_TTL_SECONDS: u64 = 3600;
+
+/// The longest time for which a peer can be kept, in seconds: 72 hours, as the
+/// specification of rendezvous recommends.
+pub const REGISTRY_MAX_TTL_SECONDS: u64 = 259_200;
+
+/// The largest snapshot of a registry that is read, in bytes: 256 MiB, above
+/// what the fullest one writes.
+pub const MAX_REGISTRY_SNAPSHOT_BYTES: usize = 256 * 1024 * 1024;
+
+// --- trackers: announce, query and rendezvous ---
+
+/// The largest request to a tracker, in bytes: a record in both forms, its
+/// addresses as text and all keys are under 50 KiB.
+pub const MAX_TRACKER_REQUEST_BYTES: usize = 64 * 1024;
+
+/// The largest answer of a tracker, in bytes: [`MAX_TRACKER_RESULTS`] of the
+/// largest records, and their addresses as text, at most five times as long.
+pub const MAX_TRACKER_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// How many peers one query names, as in Spacedrive's tracker.
+pub const MAX_TRACKER_QUERY_PEERS: usize = 15;
+
+/// How many peers one answer names.
+pub const MAX_TRACKER_RESULTS: usize = 32;
+
+/// The longest sentence with which a tracker refuses, in bytes.
+pub const MAX_TRACKER_SENTENCE_BYTES: usize = 256;
+
+/// The longest cookie, in bytes: a number and a namespace.
+pub const MAX_TRACKER_COOKIE_BYTES: usize = 512;
+
+/// The longest namespace of rendezvous, in bytes: the specification's.
+pub const MAX_RENDEZVOUS_NAMESPACE_BYTES: usize = 255;
+
+/// For how long a registration holds that does not say, in seconds: two hours,
+/// the specification's.
+pub const RENDEZVOUS_TTL_SECONDS: u64 = 7200;
+
+/// The largest answer of a rendezvous point, in bytes:
+/// [`MAX_TRACKER_RESULTS`] of the largest records with their namespaces.
+pub const MAX_RENDEZVOUS_ANSWER_BYTES: usize = 256 * 1024;
+
+/// How many streams a tracker serves at once: at the largest request and
+/// answer each 136 MiB, at honest ones a hundredth of it.
+pub const MAX_TRACKER_STREAMS: usize = 128;
+
+/// How many of them may belong to one peer.
+pub const MAX_TRACKER_STREAMS_PER_PEER: usize = 4;
+
+/// How many requests one stream carries.
+pub const MAX_TRACKER_REQUESTS_PER_STREAM: usize = 64;
+
+/// For how many seconds a stream to a tracker is served: enough for its
+/// requests over a slow line, and the end of one that sends byte by byte.
+pub const TRACKER_STREAM_SECONDS: u64 = 30;
+
+/// How many requests a peer may make of a tracker at once; one more a second.
+pub const TRACKER_PEER_BURST: u32 = 64;
+
+/// How many requests a network may make at once, whatever peer ids its peers
+/// invent; sixteen more a second.
+pub const TRACKER_NETWORK_BURST: u32 = 1024;
+
+/// How many peers and networks a tracker counts the requests of. When so many
+/// ask within a minute, further ones are refused until the others rest.
+pub const MAX_TRACKER_RATES: usize = 16_384;
+
+/// How many trackers a peer uses.
+pub const MAX_TRACKERS: usize = 8;
+
+/// How many trackers are asked at the same time.
+pub const MAX_TRACKERS_AT_ONCE: usize = 4;
+
+/// How many seconds a tracker may take to be reached and to answer.
+pub const TRACKER_ANSWER_SECONDS: u64 = 10;
+
+/// How many answers to one question a tracker is asked for, one after another.
+pub const MAX_TRACKER_PAGES: usize = 4;

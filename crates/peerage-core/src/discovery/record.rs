@@ -66,6 +66,12 @@ struct Address {
     multiaddr: Vec<u8>,
 }
 
+/// What is signed.
+pub(super) fn payload(peer: &PeerId, sequence: u64, addresses: &[Multiaddr]) -> Vec<u8> {
+    let addresses = addresses.iter().map(|a| Address { multiaddr: a.to_vec() }).collect();
+    Payload { peer: peer.to_bytes(), sequence, addresses }.encode_to_vec()
+}
+
 impl SignedPeerRecord {
     /// Signs where the key's owner is. `sequence` must grow from one record to
     /// the next; the time in milliseconds does. Addresses beyond
@@ -80,17 +86,8 @@ impl SignedPeerRecord {
         mut addresses: Vec<Multiaddr>,
     ) -> Result<Self, RecordError> {
         addresses.truncate(MAX_ADDRESSES_PER_PEER);
-        let payload = Payload {
-            peer: key.public().to_peer_id().to_bytes(),
-            sequence,
-            addresses: addresses.iter().map(|a| Address { multiaddr: a.to_vec() }).collect(),
-        };
-        let envelope = SignedEnvelope::new(
-            key,
-            DOMAIN.to_owned(),
-            PAYLOAD_TYPE.to_vec(),
-            payload.encode_to_vec(),
-        );
+        let payload = payload(&key.public().to_peer_id(), sequence, &addresses);
+        let envelope = SignedEnvelope::new(key, DOMAIN.to_owned(), PAYLOAD_TYPE.to_vec(), payload);
         Self::open(envelope.map_err(|error| RecordError::Signing(error.to_string()))?)
     }
 

@@ -4,3 +4,5 @@
 pub mod exchange;
 pub mod link;
 pub mod pipe;
+pub mod rendezvous;
+pub mod tracker;

@@ -15,6 +15,7 @@ mod lan_way;
 mod mainline;
 mod nearby;
 mod responder;
+pub mod tracker;
 mod way;
 mod zone;
 

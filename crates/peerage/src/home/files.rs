@@ -121,7 +121,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 ///
 /// Whatever the system says; then what was there is untouched.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = Draft::write(path, bytes)?;
     fs::rename(&draft.path, path)?;
     sync_folder(path)

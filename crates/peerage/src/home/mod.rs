@@ -8,7 +8,7 @@
 //! HOME/control.sock          the running node, if one runs
 //! ```
 
-mod files;
+pub(crate) mod files;
 mod identities;
 
 use std::{

@@ -214,6 +214,11 @@ impl Node {
         self.0.state.infos()
     }
 
+    /// A connected peer.
+    pub fn peer(&self, peer: &PeerId) -> Option<PeerInfo> {
+        self.0.state.info(peer)
+    }
+
     /// The connection to a peer that new streams take, if there is one.
     pub fn connection(&self, peer: &PeerId) -> Option<Connection> {
         self.0.state.connection(peer)

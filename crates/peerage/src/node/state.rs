@@ -126,6 +126,10 @@ impl State {
         self.peers().iter().map(|(peer, state)| state.info(*peer)).collect()
     }
 
+    pub(super) fn info(&self, peer: &PeerId) -> Option<PeerInfo> {
+        self.peers().get(peer).map(|state| state.info(*peer))
+    }
+
     /// Whether a peer speaks a protocol; unknown until it has said so.
     pub(super) fn supports(&self, peer: &PeerId, protocol: &StreamProtocol) -> Option<bool> {
         let peers = self.peers();

@@ -11,6 +11,7 @@ mod kubo;
 mod mainline;
 mod node;
 mod support;
+mod tracker;
 
 #[cfg(target_os = "linux")]
 mod discovery;

@@ -1,0 +1,208 @@
+//! The requests to a tracker: whose streams are served, and what is answered.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{AsyncWriteExt as _, StreamExt as _};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+use peerage_core::discovery::registry::{Caller, Network, RecordForm};
+use peerage_core::limits::{
+    MAX_TRACKER_REQUEST_BYTES, MAX_TRACKER_REQUESTS_PER_STREAM, MAX_TRACKER_STREAMS,
+    MAX_TRACKER_STREAMS_PER_PEER, TRACKER_NETWORK_BURST, TRACKER_PEER_BURST,
+    TRACKER_STREAM_SECONDS,
+};
+use peerage_core::protocols::{rendezvous, tracker};
+use tokio::task::{Id, JoinSet};
+
+use super::frame::{self, FrameError};
+use super::rate::Rates;
+use super::server::{Core, TrackerStatus, lock, now};
+use super::{RENDEZVOUS, TRACKER};
+use crate::node::{IncomingStreams, PeerInfo, Stream};
+
+const STREAM_TIME: Duration = Duration::from_secs(TRACKER_STREAM_SECONDS);
+const PEER_PER_SECOND: u32 = 1;
+const NETWORK_PER_SECOND: u32 = 16;
+
+/// How the software begins to name itself that reads only its own form of
+/// signed records.
+const RUST_LIBP2P: &str = "rust-libp2p/";
+
+/// Counts requests, and what was not served.
+#[derive(Debug)]
+pub(super) struct Desk {
+    peers: Rates<PeerId>,
+    networks: Rates<Network>,
+    status: TrackerStatus,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self {
+            peers: Rates::new(TRACKER_PEER_BURST, PEER_PER_SECOND),
+            networks: Rates::new(TRACKER_NETWORK_BURST, NETWORK_PER_SECOND),
+            status: TrackerStatus::default(),
+        }
+    }
+}
+
+impl Desk {
+    pub(super) fn status(&self) -> TrackerStatus {
+        self.status.clone()
+    }
+
+    /// Whether one more request of a caller is answered.
+    fn admit(&mut self, caller: &Caller, now: Instant) -> bool {
+        // Those who come through a relay only count as the peers that they are.
+        let network = caller.seen.first().map(|address| Network::of(*address));
+        let admitted = network.is_none_or(|network| self.networks.allow(network, now))
+            && self.peers.allow(caller.peer, now);
+        self.status.too_many_requests += u64::from(!admitted);
+        admitted
+    }
+
+    fn count_end(&mut self, end: &Result<(), End>) {
+        match end {
+            Err(End::Malformed(_)) => self.status.malformed += 1,
+            Err(End::TooSlow) => self.status.too_slow += 1,
+            _ => {}
+        }
+    }
+}
+
+/// Why a stream is ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("what came is no request: {0}")]
+    Malformed(String),
+    #[error("too many requests")]
+    TooMany,
+    #[error("it took too long")]
+    TooSlow,
+    #[error("the stream broke: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl From<FrameError> for End {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Io(error) => Self::Io(error),
+            other => Self::Malformed(other.to_string()),
+        }
+    }
+}
+
+/// Serves the streams that peers open, each in a task that ends with this.
+pub(super) async fn accept(core: Arc<Core>, mut streams: IncomingStreams) {
+    let mut serving = JoinSet::new();
+    let mut whose: HashMap<Id, PeerId> = HashMap::new();
+    loop {
+        tokio::select! {
+            Some(ended) = serving.join_next_with_id() => {
+                whose.remove(&ended.map_or_else(|error| error.id(), |(id, ())| id));
+            }
+            arrived = streams.next() => {
+                let Some((peer, stream)) = arrived else { return };
+                let of_peer = whose.values().filter(|other| **other == peer).count();
+                if whose.len() >= MAX_TRACKER_STREAMS || of_peer >= MAX_TRACKER_STREAMS_PER_PEER {
+                    lock(&core.desk).status.streams_refused += 1;
+                    continue;
+                }
+                let task = serving.spawn(serve(Arc::clone(&core), peer, stream));
+                whose.insert(task.id(), peer);
+            }
+        }
+    }
+}
+
+async fn serve(core: Arc<Core>, peer: PeerId, mut stream: Stream) {
+    let talk = tokio::time::timeout(STREAM_TIME, converse(&core, peer, &mut stream));
+    let end = talk.await.unwrap_or(Err(End::TooSlow));
+    lock(&core.desk).count_end(&end);
+    if let Err(reason) = end {
+        tracing::debug!(%peer, %reason, "ending a stream to the tracker");
+    }
+}
+
+/// Answers one request after another.
+async fn converse(core: &Core, peer: PeerId, stream: &mut Stream) -> Result<(), End> {
+    for _ in 0..MAX_TRACKER_REQUESTS_PER_STREAM {
+        let Some(request) = frame::read(stream, MAX_TRACKER_REQUEST_BYTES).await? else { break };
+        let info = core.node.peer(&peer);
+        let caller = Caller { peer, seen: info.as_ref().map_or_else(Vec::new, seen) };
+        if !lock(&core.desk).admit(&caller, Instant::now()) {
+            return Err(End::TooMany);
+        }
+        let answer = match stream.protocol() {
+            protocol if *protocol == TRACKER => announcements(core, &caller, &request)?,
+            protocol if *protocol == RENDEZVOUS => {
+                registrations(core, &caller, info.as_ref(), &request)?
+            }
+            _ => None,
+        };
+        if let Some(answer) = answer {
+            frame::write(stream, &answer).await?;
+        }
+    }
+    Ok(stream.close().await?)
+}
+
+fn announcements(core: &Core, caller: &Caller, request: &[u8]) -> Result<Option<Vec<u8>>, End> {
+    let request = tracker::Message::decode(request);
+    let request = request.map_err(|error| End::Malformed(error.to_string()))?;
+    let answer = tracker::answer(&mut core.registry(), caller, request, now());
+    Ok(Some(answer.encode()))
+}
+
+fn registrations(
+    core: &Core,
+    caller: &Caller,
+    info: Option<&PeerInfo>,
+    request: &[u8],
+) -> Result<Option<Vec<u8>>, End> {
+    let request = rendezvous::Message::decode(request);
+    let request = request.map_err(|error| End::Malformed(error.to_string()))?;
+    let agent = info.and_then(|info| info.agent.as_deref()).unwrap_or_default();
+    let reads =
+        if agent.starts_with(RUST_LIBP2P) { RecordForm::Legacy } else { RecordForm::Standard };
+    let answer = rendezvous::answer(&mut core.registry(), caller, reads, request, now());
+    Ok(answer.map(|answer| answer.encode()))
+}
+
+/// Where a peer's direct connections come from.
+fn seen(info: &PeerInfo) -> Vec<IpAddr> {
+    let addresses = info.connections.iter().map(|connection| &connection.address);
+    addresses.filter_map(ip_of).collect()
+}
+
+fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
+    if address.iter().any(|part| part == Protocol::P2pCircuit) {
+        return None;
+    }
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relayed_peer_is_seen_nowhere() {
+        let ip = |text: &str| ip_of(&text.parse().unwrap());
+        assert_eq!(ip("/ip4/192.0.2.1/tcp/1"), Some([192, 0, 2, 1].into()));
+        assert_eq!(
+            ip(
+                "/ip4/192.0.2.1/tcp/1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit"
+            ),
+            None
+        );
+        assert_eq!(ip("/dns4/example.com/tcp/1"), None);
+    }
+}
