@@ -31,8 +31,11 @@ impl Port {
         let address = link_address(interface)?;
         let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
         let socket = socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll)?;
-        setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)?;
-        setsockopt(&socket, sockopt::SndBufForce, &BUFFER)?;
+        // Inside a user namespace only the system's limit is to be had.
+        setsockopt(&socket, sockopt::RcvBufForce, &BUFFER)
+            .or_else(|_| setsockopt(&socket, sockopt::RcvBuf, &BUFFER))?;
+        setsockopt(&socket, sockopt::SndBufForce, &BUFFER)
+            .or_else(|_| setsockopt(&socket, sockopt::SndBuf, &BUFFER))?;
         bind(socket.as_raw_fd(), &address)?;
         Ok(Self { socket })
     }
