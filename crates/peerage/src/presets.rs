@@ -7,7 +7,8 @@ use crate::node::NodeConfig;
 
 /// A node for this machine and its local network, with a fresh Ed25519 key:
 /// it listens on every interface, by TCP, QUIC and WebSocket, on ports that
-/// the system chooses, and on IPv6 where the machine has it.
+/// the system chooses, and on IPv6 where the machine has it. Its connections
+/// roam.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -35,6 +36,7 @@ pub fn local_with(keypair: Keypair) -> NodeConfig {
             "/ip6/::/udp/0/quic-v1",
             "/ip6/::/tcp/0/ws",
         ]),
+        roaming: true,
         ..NodeConfig::new(keypair)
     }
 }

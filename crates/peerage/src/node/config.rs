@@ -27,6 +27,8 @@ pub struct NodeConfig {
     /// Whether connections may roam: over the hubs' relays at once, then
     /// straight, and along when an address changes. Needs an Ed25519 key.
     pub roaming: bool,
+    /// The UDP port of connections that roam; 0 lets the system choose.
+    pub roaming_port: u16,
     /// Whether to ask the router to let packets in (PCP, NAT-PMP, `UPnP`).
     pub map_ports: bool,
     /// What it does for other peers.
@@ -57,6 +59,7 @@ impl NodeConfig {
             announce: Vec::new(),
             hubs: Vec::new(),
             roaming: false,
+            roaming_port: 0,
             map_ports: false,
             services: Services::default(),
             agent: concat!("peerage/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -48,7 +48,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     let streams = Streams::new(config.limits, peer);
     let paths = Arc::new(PathTable::default());
     let roaming = match config.roaming {
-        true => Roaming::bind(&config.keypair, config.map_ports).await?,
+        true => Roaming::bind(&config.keypair, config.roaming_port, config.map_ports).await?,
         false => None,
     };
     let swarm = behaviour::swarm(&config, streams.clone(), &paths, roaming.clone())?;

@@ -4,12 +4,14 @@
 
 use std::{
     io::{self, Write as _},
+    net::{IpAddr, Ipv6Addr},
     time::{Duration, Instant},
 };
 
 use peerage::{
     Multiaddr, Protocol,
-    node::{Connection, Node, NodeConfig, PeerId},
+    hub::{RelayServer, RelayServerConfig, address_of},
+    node::{Connection, Node, NodeConfig, PeerId, RelayLimits, Services},
     presets,
     routing::TransportKind,
 };
@@ -23,8 +25,16 @@ const HUB_PORT: u16 = 4001;
 const DIALLER_PORT: u16 = 4002;
 const LISTENER_PORT: u16 = 4003;
 
-/// The ports of WebSocket that a hub has besides: those that pass everywhere.
-const WEB_PORTS: [u16; 2] = [443, 80];
+/// The ports of connections that roam.
+const ROAMING_DIALLER_PORT: u16 = 4012;
+const ROAMING_LISTENER_PORT: u16 = 4013;
+
+/// The ports of a hub's WebSocket and of its relay: those that pass everywhere.
+const WEB_PORT: u16 = 443;
+const RELAY_PORT: u16 = 80;
+
+/// How long a peer waits for a place on a relay before it goes on without.
+const RELAY_WAIT: Duration = Duration::from_secs(12);
 
 /// How often the path of a connection is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -44,21 +54,27 @@ pub(crate) fn play(role: &str, hubs: &[String]) -> io::Result<()> {
 }
 
 async fn hub() -> io::Result<()> {
-    let node = spawn(hub_config()).await?;
+    let everywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let _relay = RelayServer::spawn(RelayServerConfig::new(everywhere, RELAY_PORT))
+        .await
+        .map_err(io::Error::other)?;
+    let node = spawn(hub_config()?).await?;
     tell(&ready(&node))?;
     orders().next_line().await?;
     Ok(())
 }
 
-async fn listener(_hubs: &[Multiaddr]) -> io::Result<()> {
-    let node = spawn(peer_config(LISTENER_PORT)).await?;
+async fn listener(hubs: &[Multiaddr]) -> io::Result<()> {
+    let node = spawn(behind(hubs, LISTENER_PORT, ROAMING_LISTENER_PORT)).await?;
+    settle(&node).await;
     tell(&ready(&node))?;
     orders().next_line().await?;
     Ok(())
 }
 
-async fn dialler(_hubs: &[Multiaddr]) -> io::Result<()> {
-    let node = spawn(peer_config(DIALLER_PORT)).await?;
+async fn dialler(hubs: &[Multiaddr]) -> io::Result<()> {
+    let node = spawn(behind(hubs, DIALLER_PORT, ROAMING_DIALLER_PORT)).await?;
+    settle(&node).await;
     tell(&ready(&node))?;
     let Some(line) = orders().next_line().await? else { return Ok(()) };
     let order: Dial = serde_json::from_str(&line)?;
@@ -89,7 +105,7 @@ async fn dial(node: &Node, order: &Dial) -> io::Result<()> {
 async fn until_direct(node: &Node, peer: PeerId) -> Connection {
     loop {
         if let Some(connection) = node.connection(&peer)
-            && connection.path.transport != TransportKind::Relay
+            && !connection.path.transport.is_relayed()
         {
             return connection;
         }
@@ -105,13 +121,37 @@ async fn spawn(config: NodeConfig) -> io::Result<Node> {
     Node::spawn(config).await.map_err(io::Error::other)
 }
 
-fn hub_config() -> NodeConfig {
+/// Waits until a peer can be reached over a relay of each kind, and has asked
+/// the router for its ports.
+async fn settle(node: &Node) {
+    let kinds = [TransportKind::Relay, TransportKind::Circuit];
+    let settled = async {
+        let there =
+            |kind| node.listen_addresses().iter().any(|address| TransportKind::of(address) == kind);
+        while !kinds.into_iter().all(there) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    let _ = tokio::time::timeout(RELAY_WAIT, settled).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+/// A peer that uses hubs, connections that roam, and what the router maps.
+fn behind(hubs: &[Multiaddr], port: u16, roaming_port: u16) -> NodeConfig {
+    let (hubs, roaming, map_ports) = (hubs.to_vec(), true, true);
+    NodeConfig { hubs, roaming, roaming_port, map_ports, ..peer_config(port) }
+}
+
+fn hub_config() -> io::Result<NodeConfig> {
     let mut config = peer_config(HUB_PORT);
-    for port in WEB_PORTS {
-        config.listen.extend(parse(&format!("/ip4/0.0.0.0/tcp/{port}/ws")));
-        config.listen_if_possible.extend(parse(&format!("/ip6/::/tcp/{port}/ws")));
-    }
-    config
+    config.listen.extend(parse(&format!("/ip4/0.0.0.0/tcp/{WEB_PORT}/ws")));
+    config.listen_if_possible.extend(parse(&format!("/ip6/::/tcp/{WEB_PORT}/ws")));
+    config.services = Services { relay: Some(RelayLimits::default()), dial_back: true };
+    let interfaces = if_addrs::get_if_addrs()?.into_iter();
+    let elsewhere = interfaces.filter(|one| !one.is_loopback() && !one.is_link_local());
+    let relays = elsewhere.map(|one| address_of(Protocol::from(one.ip()), RELAY_PORT));
+    config.announce = relays.collect();
+    Ok(config)
 }
 
 /// A node with a fresh key that listens on one port, by TCP and QUIC.
@@ -123,6 +163,8 @@ fn peer_config(port: u16) -> NodeConfig {
     NodeConfig {
         listen: listen("/ip4/0.0.0.0"),
         listen_if_possible: listen("/ip6/::"),
+        roaming: false,
+        map_ports: false,
         ..presets::local()
     }
 }

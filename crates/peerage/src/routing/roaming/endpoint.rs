@@ -1,11 +1,14 @@
 //! The endpoint: its sockets, its relays, and what it may spend.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iroh::endpoint::{IdleTimeout, PortmapperConfig, QuicTransportConfig, VarInt, presets};
+use iroh::endpoint::{
+    BindOpts, IdleTimeout, InvalidSocketAddr, PortmapperConfig, QuicTransportConfig, VarInt,
+    presets,
+};
 use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher as _};
 use libp2p::identity::Keypair;
 use noq::congestion::Bbr3Config;
@@ -36,8 +39,12 @@ pub(crate) struct Roaming {
 
 impl Roaming {
     /// Binds the endpoint of an identity; `None` for keys other than Ed25519.
-    /// With `map_ports` the router is asked to let packets in.
-    pub(crate) async fn bind(key: &Keypair, map_ports: bool) -> Result<Option<Self>, BindError> {
+    /// IPv6 is used where the machine has it. With `map_ports` the router is asked to let packets in.
+    pub(crate) async fn bind(
+        key: &Keypair,
+        port: u16,
+        map_ports: bool,
+    ) -> Result<Option<Self>, BindError> {
         let Ok(pair) = key.clone().try_into_ed25519() else { return Ok(None) };
         let mut secret = [0; 32];
         secret.copy_from_slice(pair.secret().as_ref());
@@ -45,6 +52,8 @@ impl Roaming {
             true => PortmapperConfig::default(),
             false => PortmapperConfig::Disabled,
         };
+        let failed = |error: InvalidSocketAddr| BindError(error.to_string());
+        let if_possible = BindOpts::default().set_is_required(false);
         let relays = RelayMap::empty();
         let endpoint = Endpoint::builder(presets::Minimal)
             .secret_key(SecretKey::from_bytes(&secret))
@@ -53,9 +62,13 @@ impl Roaming {
             .ca_tls_config(certificate::trust())
             .portmapper_config(ports)
             .transport_config(transport_config())
+            .bind_addr((Ipv4Addr::UNSPECIFIED, port))
+            .map_err(failed)?
+            .bind_addr_with_opts((Ipv6Addr::UNSPECIFIED, port), if_possible)
+            .map_err(failed)?
             .bind()
             .await
-            .map_err(|error| BindError(error.to_string()))?;
+            .map_err(|error| BindError(format!("{error:#}")))?;
         Ok(Some(Self { endpoint, relays }))
     }
 
