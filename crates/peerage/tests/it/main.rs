@@ -15,3 +15,4 @@ mod discovery;
 mod get;
 mod import;
 mod store;
+mod ways;
