@@ -101,7 +101,7 @@ async fn a_session_is_found_by_content_and_by_its_id_until_it_closes() {
 
     let peer = ann.node().peer_id();
     let announced = async {
-        while !board.lock().unwrap().get(&peer).is_some_and(|presence| presence.keys.len() == 2) {
+        while board.lock().unwrap().get(&peer).is_none_or(|presence| presence.keys.len() < 2) {
             tokio::task::yield_now().await;
         }
     };
