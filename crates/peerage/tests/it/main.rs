@@ -21,3 +21,4 @@ mod import;
 mod lab;
 mod store;
 mod zone;
+mod ways;
