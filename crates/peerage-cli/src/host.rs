@@ -76,6 +76,7 @@ impl Host {
         options.name = machine_name();
         options.lan = settings.discovery;
         options.http = http;
+        options.wide = settings.reach.wide()?;
         if let Some(file) = &settings.peers {
             let list = StaticList::from_file(file);
             let list = list.map_err(|error| Failure::of(Code::CannotRead, &error))?;
@@ -175,11 +176,15 @@ fn unlock(home: &Home, settings: &Settings) -> Result<(IdentityName, Keypair), F
 }
 
 fn config(keypair: Keypair, settings: &Settings) -> Result<NodeConfig, Failure> {
-    if settings.listen.is_empty() {
-        return Ok(presets::local_with(keypair));
-    }
-    let listen: Result<_, _> = settings.listen.iter().map(|text| parse_address(text)).collect();
-    Ok(NodeConfig { listen: listen?, ..NodeConfig::new(keypair) })
+    let mut config = if settings.listen.is_empty() {
+        let map_ports = !settings.reach.no_port_mapping;
+        NodeConfig { map_ports, ..presets::local_with(keypair) }
+    } else {
+        let listen: Result<_, _> = settings.listen.iter().map(|text| parse_address(text)).collect();
+        NodeConfig { listen: listen?, ..NodeConfig::new(keypair) }
+    };
+    settings.reach.apply(&mut config)?;
+    Ok(config)
 }
 
 fn machine_name() -> String {

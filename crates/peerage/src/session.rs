@@ -3,8 +3,12 @@
 
 mod presence;
 mod search;
+mod ways;
 
-use std::{convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque, convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream::BoxStream};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
@@ -21,7 +25,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    discovery::{Finder, Interfaces, LanConfig, LanDiscovery, LanWay, Way},
+    discovery::{
+        DnsConfig, Finder, Interfaces, LanConfig, LanDiscovery, LanWay, MainlineConfig, Way,
+    },
     exchange::{
         bitswap::Bitswap,
         download::{self, Context, GetError, GetEvent, GetRequest, Got, Provider},
@@ -30,11 +36,16 @@ use crate::{
     home::Home,
     import::{self, ImportError, ImportOptions, Imported},
     node::{Node, NodeConfig, SpawnError},
+    routing::TransportKind,
     store::{Store, StoreError, TreeId},
 };
 
 /// How long a lost provider is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long a link waits for this node to be reached over its hubs, so that it
+/// can say so.
+const REACHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Addresses of this node that a link carries at most: links are typed, scanned
 /// and pasted, and the first few addresses reach whoever can be reached.
@@ -55,13 +66,34 @@ pub struct SessionOptions {
     /// By which ways to find peers and be found, besides the local network.
     /// Ways that need the running node come later, by [`Finder::add`].
     pub ways: Vec<Arc<dyn Way>>,
+    /// By which of those that need the running node.
+    pub wide: Wide,
+}
+
+/// Ways of finding peers anywhere that need the running node.
+#[derive(Clone, Debug, Default)]
+pub struct Wide {
+    /// Trackers to announce to and to ask, each address with its peer at the
+    /// end. Every hub is one.
+    pub trackers: Vec<Multiaddr>,
+    /// Zones of hubs in the DNS.
+    pub dns: Option<DnsConfig>,
+    /// `BitTorrent`'s Mainline DHT: this peer's addresses are public there.
+    pub mainline: Option<MainlineConfig>,
 }
 
 impl SessionOptions {
     /// A session that is found on the local network and serves no plain HTTP.
     #[must_use]
     pub fn new(node: NodeConfig) -> Self {
-        Self { node, name: String::from("peerage"), lan: true, http: None, ways: Vec::new() }
+        Self {
+            node,
+            name: String::from("peerage"),
+            lan: true,
+            http: None,
+            ways: Vec::new(),
+            wide: Wide::default(),
+        }
     }
 }
 
@@ -158,6 +190,8 @@ impl Session {
         let finder = finder(&node, lan.as_ref(), options.ways);
         let keys = watch::Sender::default();
         let keypair = options.node.keypair;
+        let (wide, others) = (options.wide, (finder.clone(), node.clone(), keypair.clone()));
+        servers.spawn(async move { ways::add(&others.0, &others.1, &others.2, wide).await });
         servers.spawn(presence::keep(node.clone(), keypair, finder.clone(), keys.subscribe()));
         let (lan, servers) = (tokio::sync::Mutex::new(lan), tokio::sync::Mutex::new(servers));
         let stop = CancellationToken::new();
@@ -222,6 +256,7 @@ impl Session {
         });
         let imported =
             importing.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+        self.inner.node.until_reached(REACHED_WITHIN).await;
         let link = self.link(imported.root, &imported.name, imported.total_bytes)?;
         self.be_found_under(Key::Content(imported.root));
         Ok(Share { link, imported })
@@ -382,30 +417,41 @@ fn finder(node: &Node, lan: Option<&Arc<LanDiscovery>>, mut ways: Vec<Arc<dyn Wa
     ways.extend(lan.map(|lan| Arc::new(LanWay::new(lan)) as Arc<dyn Way>));
     let own = node.peer_id();
     let node = node.clone();
-    Finder::new(own, ways, move |found| node.add_addresses(found.peer, &found.addresses))
+    Finder::new(own, ways, move |found| node.add_hints(found.peer, &found.addresses))
 }
 
-/// Which addresses a link carries: those that another machine may reach first,
-/// TCP before QUIC, since it is cheaper between two that can use either; the
-/// loopback only where there is nothing else.
+/// Which addresses a link carries: one of each kind before the second of any,
+/// and those first that another machine may reach at once. TCP before QUIC,
+/// since it is cheaper between two that can use either; relays for those that
+/// neither reaches; the loopback only where there is nothing else.
 fn worth_telling(addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
-    let rank = |address: &Multiaddr| {
-        let parts: Vec<Protocol<'_>> = address.iter().collect();
-        let local = matches!(parts.first(), Some(Protocol::Ip4(ip)) if ip.is_loopback())
-            || matches!(parts.first(), Some(Protocol::Ip6(ip)) if ip.is_loopback());
-        let web = parts.iter().any(|part| matches!(part, Protocol::Ws(_) | Protocol::Wss(_)));
-        let quic = parts.iter().any(|part| matches!(part, Protocol::QuicV1));
-        (local, web, quic)
-    };
-    let mut ranked: Vec<_> = addresses.into_iter().map(|a| (rank(&a), a)).collect();
-    ranked.sort_by_key(|(rank, _)| *rank);
-    let anywhere = ranked.iter().any(|((local, ..), _)| !local);
-    ranked
-        .into_iter()
-        .filter(|((local, web, _), _)| !web && (!local || !anywhere))
-        .map(|(_, address)| address)
-        .take(LINK_ADDRESSES)
-        .collect()
+    let anywhere = addresses.iter().any(|address| !is_loopback(address));
+    let kinds = [
+        TransportKind::Tcp,
+        TransportKind::Relay,
+        TransportKind::Quic,
+        TransportKind::Circuit,
+        TransportKind::Roaming,
+    ];
+    let mut lanes = kinds.map(|kind| {
+        let told =
+            |one: &&Multiaddr| TransportKind::of(one) == kind && (!anywhere || !is_loopback(one));
+        addresses.iter().filter(told).cloned().collect::<VecDeque<_>>()
+    });
+    let mut told = Vec::new();
+    while told.len() < LINK_ADDRESSES && lanes.iter().any(|lane| !lane.is_empty()) {
+        told.extend(lanes.iter_mut().filter_map(VecDeque::pop_front));
+    }
+    told.truncate(LINK_ADDRESSES);
+    told
+}
+
+fn is_loopback(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+        _ => false,
+    }
 }
 
 /// A provider named by an address that ends in `/p2p/PEER`.

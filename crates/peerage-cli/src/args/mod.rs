@@ -73,6 +73,24 @@ pub(crate) struct GlobalArgs {
     /// Also look for peers in this file: an address that ends in /p2p/PEER on each line
     #[arg(long, global = true, env = "PEERAGE_PEERS", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) peers: Option<PathBuf>,
+    /// Be reached over this hub, and found by it: an address that ends in /p2p/PEER
+    #[arg(
+        long,
+        global = true,
+        env = "PEERAGE_HUBS",
+        value_name = "MULTIADDR",
+        value_delimiter = ','
+    )]
+    pub(crate) hub: Vec<String>,
+    /// Also look for peers in this zone of the DNS
+    #[arg(long, global = true, env = "PEERAGE_ZONES", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) zone: Vec<String>,
+    /// Find peers and be found in BitTorrent's Mainline DHT, in public
+    #[arg(long, global = true, env = "PEERAGE_MAINLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) mainline: bool,
+    /// Don't ask the router to let connections in
+    #[arg(long, global = true, env = "PEERAGE_NO_PORT_MAPPING", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) no_port_mapping: bool,
 }
 
 /// The verbs.

@@ -57,6 +57,16 @@ pub(super) enum Command {
         inside: Multiaddr,
         outside: Option<Multiaddr>,
     },
+    /// Somebody says where a peer is.
+    Hint {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    },
+    /// Who is at an address?
+    WhoIs {
+        address: Multiaddr,
+        reply: oneshot::Sender<PeerId>,
+    },
     /// How is this node reached?
     Report {
         reply: oneshot::Sender<Reach>,
@@ -73,6 +83,8 @@ pub(super) struct Actor {
     pub(super) paths: Arc<PathTable>,
     pub(super) events: broadcast::Sender<NodeEvent>,
     pub(super) attempts: HashMap<PeerId, Attempt>,
+    /// Who waits to hear which peer a connection leads to.
+    pub(super) strangers: HashMap<ConnectionId, oneshot::Sender<PeerId>>,
     pub(super) hubs: Hubs,
     pub(super) roaming: Option<Roaming>,
     /// By which the watch of each connection is told to doubt it.
@@ -146,6 +158,11 @@ impl Actor {
             }
             Command::Hangs { peer, id } => self.give_up(peer, id),
             Command::Moved { peer, id, place } => self.on_moved(peer, id, place),
+            Command::WhoIs { address, reply } => self.ask_who_is(address, reply),
+            Command::Hint { peer, addresses } => {
+                let worth = self.worth_dialling(&addresses);
+                self.state.book().add(peer, &worth);
+            }
             Command::Report { reply } => {
                 let _ = reply.send(self.report());
             }
@@ -288,6 +305,9 @@ impl Actor {
     }
 
     fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        if let Some(reply) = self.strangers.remove(&id) {
+            let _ = reply.send(peer);
+        }
         let address = endpoint.get_remote_address();
         let known = self.paths.take(peer, endpoint);
         let known = known.unwrap_or_else(|| Path::of(address).into());
@@ -346,6 +366,7 @@ impl Actor {
     }
 
     fn on_dial_failed(&mut self, id: ConnectionId, peer: Option<PeerId>, error: &DialError) {
+        self.strangers.remove(&id);
         let Some(attempt) = peer.and_then(|peer| self.attempts.get_mut(&peer)) else { return };
         match error {
             DialError::WrongPeerId { obtained, .. } => attempt.found_other(id, *obtained),
@@ -360,7 +381,8 @@ impl Actor {
         }
         let mut addresses = info.listen_addrs;
         addresses.truncate(limits::MAX_ADDRESSES_PER_PEER);
-        self.state.book().add(peer_id, &addresses);
+        let worth = self.worth_dialling(&addresses);
+        self.state.book().add(peer_id, &worth);
         if self.hubs.contains(&peer_id) {
             self.use_relays(&addresses);
         }
@@ -425,7 +447,7 @@ impl Actor {
 }
 
 /// Whether an address means the same to other hosts.
-fn is_elsewhere(address: &Multiaddr) -> bool {
+pub(super) fn is_elsewhere(address: &Multiaddr) -> bool {
     match address.iter().next() {
         Some(Protocol::Ip4(ip)) => !ip.is_loopback(),
         Some(Protocol::Ip6(ip)) => !ip.is_loopback() && !ip.is_unicast_link_local(),

@@ -43,6 +43,8 @@ use actor::Command;
 use state::State;
 use streams::Streams;
 
+use crate::routing::{TransportKind, without_peer};
+
 /// How long a peer may take to be connected, over all of its addresses.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -114,6 +116,14 @@ impl Node {
     /// name another peer are left out.
     pub fn add_addresses(&self, peer: PeerId, addresses: &[Multiaddr]) {
         self.0.state.book().add(peer, addresses);
+    }
+
+    /// As [`add_addresses`](Self::add_addresses), on a stranger's word: what
+    /// leads into private networks that this host is not in is left out.
+    pub fn add_hints(&self, peer: PeerId, addresses: &[Multiaddr]) {
+        let command = Command::Hint { peer, addresses: addresses.to_vec() };
+        // When the node is that busy, what was found is found again.
+        let _ = self.0.commands.try_send(command);
     }
 
     /// Connects to a peer, at these addresses or others that are known; the
@@ -222,6 +232,47 @@ impl Node {
     /// The connection to a peer that new streams take, if there is one.
     pub fn connection(&self, peer: &PeerId) -> Option<Connection> {
         self.0.state.connection(peer)
+    }
+
+    /// Waits until this node is reached over a relay of its hubs, or `patience`
+    /// is over; not at all without hubs. Whether it is reached.
+    ///
+    /// With a circuit alone it waits a second more for a relay of connections
+    /// that roam: whoever is given both addresses has the better one.
+    pub async fn until_reached(&self, patience: Duration) -> bool {
+        if self.reach().await.hubs.is_empty() {
+            return false;
+        }
+        let relayed = |kind: TransportKind| kind.is_relayed();
+        if tokio::time::timeout(patience, self.until_listening(relayed)).await.is_err() {
+            return false;
+        }
+        let roaming = self.until_listening(|kind| kind == TransportKind::Relay);
+        let _ = tokio::time::timeout(Duration::from_secs(1), roaming).await;
+        true
+    }
+
+    /// Waits until an address of some kind is one of this node's.
+    async fn until_listening(&self, wanted: impl Fn(TransportKind) -> bool) {
+        let mut events = self.events();
+        let there = || self.listen_addresses().iter().any(|one| wanted(TransportKind::of(one)));
+        while !there() {
+            if matches!(events.recv().await, Err(broadcast::error::RecvError::Closed)) {
+                return;
+            }
+        }
+    }
+
+    /// Connects to whoever is at an address without a peer at its end, and says
+    /// who that is; `None` when nobody answers within [`CONNECT_TIMEOUT`].
+    pub async fn who_is(&self, address: &Multiaddr) -> Option<PeerId> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::WhoIs { address: without_peer(address), reply };
+        let asked = async {
+            self.0.commands.send(command).await.ok()?;
+            answer.await.ok()
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, asked).await.ok().flatten()
     }
 
     /// How this node can be reached, as far as it knows now; nothing once it

@@ -4,16 +4,19 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use futures::channel::oneshot;
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use peerage_core::limits::MAX_CONNECT_ATTEMPTS;
 use tokio::sync::mpsc;
 
-use super::actor::{Actor, Command};
+use super::actor::{Actor, Command, is_elsewhere};
 use super::event::{Connection, Direction};
 use super::hubs::HOP;
 use super::report::Reach;
-use crate::routing::{Moves, Roaming, TransportKind, map_port, relay_url};
+use crate::discovery::surroundings;
+use crate::routing::{Moves, Roaming, TransportKind, dialable, map_port, relay_url};
 
 /// How long after a change of the network peers that are lost are dialled from
 /// here: they cannot know where this node is now.
@@ -117,6 +120,33 @@ impl Actor {
             self.swarm.add_external_address(outside);
         }
         self.list_addresses();
+    }
+
+    /// Dials an address to hear who is there.
+    pub(super) fn ask_who_is(&mut self, address: Multiaddr, reply: oneshot::Sender<PeerId>) {
+        self.strangers.retain(|_, waiting| !waiting.is_canceled());
+        if self.strangers.len() >= MAX_CONNECT_ATTEMPTS || !dialable(&address) {
+            return;
+        }
+        let options = DialOpts::unknown_peer_id().address(address).allocate_new_port().build();
+        let id = options.connection_id();
+        match self.swarm.dial(options) {
+            Ok(()) => {
+                self.strangers.insert(id, reply);
+            }
+            Err(error) => tracing::debug!(%error, "a stranger is not dialled"),
+        }
+    }
+
+    /// Those of a stranger's addresses that can be meant for us: nobody shall
+    /// have us dial into our own networks or those of others.
+    pub(super) fn worth_dialling(&self, told: &[Multiaddr]) -> Vec<Multiaddr> {
+        let here = surroundings().unwrap_or_default();
+        let here = match self.state.listening().iter().all(|own| !is_elsewhere(own)) {
+            true => here.with_loopback(),
+            false => here,
+        };
+        here.worth_dialling(told)
     }
 
     /// How this node is reached.

@@ -63,6 +63,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
         paths,
         events: events.clone(),
         attempts: HashMap::new(),
+        strangers: HashMap::new(),
         hubs: Hubs::new(&config.hubs, peer, Instant::now()),
         roaming,
         doubts: HashMap::new(),

@@ -29,10 +29,11 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(60),
 ];
 
-/// Whoever has content, or may have it, as they are found.
+/// Whoever has content, or may have it, as they are found. Where they are is
+/// in the node's address book by then, as far as it is worth dialling.
 pub(super) fn providers(finder: &Finder, root: Cid) -> BoxStream<'static, Provider> {
     let found = |answer| match answer {
-        Answer::Found(found) => Some(Provider { peer: found.peer, addresses: found.addresses }),
+        Answer::Found(found) => Some(Provider { peer: found.peer, addresses: Vec::new() }),
         _ => None,
     };
     finder
@@ -64,10 +65,10 @@ async fn keep_finding_one(
     loop {
         if node.connection(&peer).is_some() {
             pauses = PAUSES.iter();
-        } else if let Some(addresses) = finder.find_peer(peer).await {
+        } else if finder.find_peer(peer).await.is_some() {
             // Joins the attempt that is under way, if there is one. Whoever
             // wants the connection hears why it fails.
-            drop(node.connect(peer, &addresses).await);
+            drop(node.connect(peer, &[]).await);
         }
         sleep(*pauses.next().unwrap_or(&PAUSES[PAUSES.len() - 1])).await;
     }

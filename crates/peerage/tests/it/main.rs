@@ -20,5 +20,5 @@ mod import;
 #[cfg(target_os = "linux")]
 mod lab;
 mod store;
-mod zone;
 mod ways;
+mod zone;

@@ -1,5 +1,7 @@
 //! The second step: which home, which identity, which output.
 
+mod network;
+
 use std::{
     io::IsTerminal as _,
     path::{Path, PathBuf},
@@ -9,6 +11,8 @@ use crate::{
     args::GlobalArgs,
     failure::{Code, Failure},
 };
+
+pub(crate) use self::network::Reach;
 
 /// How the command speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) discovery: bool,
     /// The file with a list of peers.
     pub(crate) peers: Option<PathBuf>,
+    /// Where else to find peers and be found.
+    pub(crate) reach: Reach,
     /// How much to say beyond results.
     pub(crate) verbose: u8,
 }
@@ -56,11 +62,12 @@ impl Settings {
     ///
     /// When no home folder was named and the platform has none.
     pub(crate) fn settle(global: GlobalArgs, writes_bytes: bool) -> Result<Self, Failure> {
-        let home = match global.home {
-            Some(home) => std::path::absolute(&home)
+        let home = match &global.home {
+            Some(home) => std::path::absolute(home)
                 .map_err(|error| Failure::reading(&home.display(), &error))?,
             None => platform_home()?,
         };
+        let reach = Reach::settle(&home, &global)?;
         let peers = global.peers.map(|file| {
             let absolute = std::path::absolute(&file);
             absolute.map_err(|error| Failure::reading(&file.display(), &error))
@@ -82,6 +89,7 @@ impl Settings {
             listen: global.listen,
             discovery: !global.no_discovery,
             peers: peers.transpose()?,
+            reach,
             verbose: global.verbose,
         })
     }
@@ -99,6 +107,7 @@ impl Settings {
             listen: Vec::new(),
             discovery: false,
             peers: None,
+            reach: Reach::default(),
             verbose: 0,
         }
     }
