@@ -58,6 +58,8 @@ pub(crate) enum Event {
     WayFailed { way: String, reason: String, milliseconds: f64 },
     /// A way of finding peers has no more to say.
     WayEnded { way: String, findings: usize, milliseconds: f64 },
+    /// What `doctor` has to say of one thing.
+    Diagnosis(Diagnosis),
     /// A peer answered a ping.
     Pong { peer: String, round: u32, milliseconds: f64, path: String },
     /// A pipe waits for its other end; `command` is what to type there.
@@ -142,6 +144,29 @@ pub(crate) struct FindingLine {
     pub(crate) signed: bool,
     /// Whether nobody says that it has what is looked for.
     pub(crate) suggested: bool,
+}
+
+/// What `doctor` has to say of one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Diagnosis {
+    /// Of what.
+    pub(crate) topic: String,
+    /// How it is.
+    pub(crate) standing: Standing,
+    /// What that means.
+    pub(crate) text: String,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Standing {
+    /// As it should be.
+    Good,
+    /// It works, with less speed or in fewer places.
+    Limited,
+    /// It does not work.
+    Bad,
 }
 
 /// A connected peer.

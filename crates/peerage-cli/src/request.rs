@@ -36,6 +36,8 @@ pub(crate) enum Request {
     Nearby { wait: u64 },
     /// Look for a peer, content or a topic; for `wait` seconds, or until every way has answered.
     Find { key: String, wait: Option<u64> },
+    /// Explain what the network allows.
+    Doctor,
     /// Ping a peer `count` times.
     Ping { peer: String, addresses: Vec<String>, count: u32 },
     /// Accept streams: one to the raw bytes, or each to a TCP address. From a

@@ -129,6 +129,8 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
         wait: Option<u64>,
     },
+    /// Explain what this network allows: NAT, ports, relays, clock, and what was tried
+    Doctor,
     /// Measure the round trip to a peer
     Ping {
         /// A peer id, or an address that ends in /p2p/PEER

@@ -2,6 +2,7 @@
 //! this process and for one behind the control socket.
 
 mod archive;
+mod doctor;
 mod find;
 mod get;
 mod pipe;
@@ -42,6 +43,7 @@ pub(crate) async fn run(
         Request::Import { file } => archive::import(host, file.path(), &context).await,
         Request::Peers => reach::peers(host, &context).await,
         Request::Nearby { wait } => reach::nearby(host, wait, &context).await,
+        Request::Doctor => doctor::doctor(host, &context).await,
         Request::Find { key, wait } => find::find(host, &key, wait, &context).await,
         Request::Ping { peer, addresses, count } => {
             reach::ping(host, &peer, &addresses, count, &context).await

@@ -9,7 +9,7 @@ use super::{
     size::{amount, count, rate, seconds},
 };
 use crate::{
-    event::{Event, FindingLine, Got, PeerLine, Shared},
+    event::{Diagnosis, Event, FindingLine, Got, PeerLine, Shared, Standing},
     failure,
     settings::{Settings, Voice},
 };
@@ -174,6 +174,7 @@ fn result_line(event: &Event) -> Option<String> {
             format!("{peer}  {about}{}", below(addresses))
         }
         Event::Finding(finding) => finding_line(finding),
+        Event::Diagnosis(diagnosis) => diagnosis_line(diagnosis),
         Event::Pong { peer, round, milliseconds, path } => {
             format!("{round}: {peer} answered in {milliseconds:.2} ms over {}", clean(path))
         }
@@ -193,6 +194,15 @@ fn finding_line(finding: &FindingLine) -> String {
     let suggested = if finding.suggested { "  (at hand; it may not have it)" } else { "" };
     let addresses = below(&finding.addresses);
     format!("{peer}  {way}  {milliseconds:.0} ms{signed}{suggested}{addresses}")
+}
+
+fn diagnosis_line(diagnosis: &Diagnosis) -> String {
+    let standing = match diagnosis.standing {
+        Standing::Good => "ok   ",
+        Standing::Limited => "note ",
+        Standing::Bad => "FAULT",
+    };
+    format!("{standing}  {}: {}", clean(&diagnosis.topic), clean(&diagnosis.text))
 }
 
 /// Addresses, a line each.

@@ -114,7 +114,10 @@ impl Reach {
 fn read(file: &Path) -> Result<Reach, Failure> {
     let name = file.display();
     match std::fs::metadata(file) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Reach::default()),
+        // What is wrong with the home itself is said where it is opened.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(Reach::default());
+        }
         Err(error) => return Err(Failure::reading(&name, &error)),
         Ok(about) if about.len() > MAX_BYTES => {
             let what = format!("{name} is larger than {MAX_BYTES} bytes");

@@ -34,6 +34,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<(), Failure> {
         Verb::Peers { nearby: false, .. } => ask(Request::Peers),
         Verb::Peers { nearby: true, wait } => ask(Request::Nearby { wait }),
         Verb::Find { key, wait } => ask(Request::Find { key, wait }),
+        Verb::Doctor => ask(Request::Doctor),
         Verb::Ping { peer, addresses, count } => ask(Request::Ping { peer, addresses, count }),
         Verb::Pipe { verb } => ask(pipe(verb)),
         Verb::Up { http } => ask(Request::Up { http }),
