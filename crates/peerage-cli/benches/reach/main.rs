@@ -6,6 +6,9 @@
 //!     [--tries 20] [--wait 10] [--loss PERCENT] [--jobs 2] [--json]
 //! ```
 //!
+//! `--moves` transfers files while the path between two homes changes;
+//! `--speed` measures what one stream carries.
+//!
 //! Without `--pairs` it measures nothing, so that it is not run by the way;
 //! `all` is every type with every other, and takes hours.
 //!
@@ -16,6 +19,8 @@
 //! hubs' 5 ms. Times count from the dial. For times worth comparing, use an
 //! idle machine and `--jobs 1`. Needs Linux, and root.
 
+#[cfg(target_os = "linux")]
+mod moves;
 #[cfg(target_os = "linux")]
 mod table;
 

@@ -2,7 +2,7 @@
 
 #[allow(dead_code, clippy::unwrap_used, reason = "the tests of the library use more of it")]
 #[path = "../../../../peerage/tests/it/support/lab.rs"]
-mod lab;
+pub(crate) mod lab;
 #[allow(dead_code, clippy::unwrap_used, reason = "the tests of the library use more of it")]
 #[path = "../../../../peerage/tests/it/support/namespace.rs"]
 mod namespace;
@@ -10,7 +10,7 @@ mod namespace;
 mod lines;
 mod options;
 mod pair;
-mod process;
+pub(crate) mod process;
 mod report;
 mod roles;
 mod trial;
@@ -25,12 +25,15 @@ use std::{
 };
 
 use self::{options::Options, report::Row};
+use crate::moves;
 
 /// Plays a role where one is named, and else measures what is asked for.
 pub(crate) fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match &arguments[..] {
         [role, name, hubs @ ..] if role == process::ROLE => roles::play(name, hubs),
+        [what, ..] if what == "--moves" => moves::print(),
+        [what, ..] if what == "--speed" => moves::print_speed(),
         arguments => Options::read(arguments).and_then(|options| print_table(&options)),
     };
     match result {
