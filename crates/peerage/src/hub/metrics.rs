@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::{HubStatus, Parts};
+use super::{HubStatus, Parts, RelayStatus};
 use crate::discovery::ZoneStatus;
 use crate::discovery::kademlia::Refused;
 use crate::discovery::tracker::TrackerStatus;
@@ -19,23 +19,16 @@ use crate::discovery::tracker::TrackerStatus;
 /// The type of the document.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The whole document: what a hub counts, and what the relay does.
+/// The whole document.
 ///
 /// # Errors
 ///
 /// When something cannot be written as text; nothing of ours is so.
 pub(super) fn document(parts: &Parts) -> Result<String, fmt::Error> {
     let mut page = String::new();
-    let mut ours = Registry::with_prefix("peerage");
-    ours.register_collector(Box::new(Snapshot(parts.status())));
-    text::encode_registry(&mut page, &ours)?;
-    if let Some(relay) = &parts.relay {
-        let mut theirs = iroh_metrics::Registry::default();
-        let metrics = std::sync::Arc::clone(relay.metrics());
-        theirs.sub_registry_with_prefix("peerage_relay").register(metrics);
-        theirs.encode_openmetrics_to_writer(&mut page)?;
-    }
-    text::encode_eof(&mut page)?;
+    let mut registry = Registry::with_prefix("peerage");
+    registry.register_collector(Box::new(Snapshot(parts.status())));
+    text::encode(&mut page, &registry)?;
     Ok(page)
 }
 
@@ -55,8 +48,7 @@ impl Collector for Snapshot {
             "Connections of others that were refused",
             [("network", refused.per_network), ("other", refused.others)],
         )?;
-        page.gauge("relay_clients", "Peers connected with the relay", status.relay_clients)?;
-        page.counter("relay_refused", "Connections that the relay refused", status.relay_refused)?;
+        status.relay.iter().try_for_each(|relay| page.relay(relay))?;
         page.tracker(&status.tracker)?;
         status.kademlia.iter().try_for_each(|refused| page.kademlia(refused))?;
         status.zone.iter().try_for_each(|zone| page.zone(zone))
@@ -88,6 +80,23 @@ impl Page<'_> {
         for (reason, value) in values {
             let labels = [("reason", reason)];
             ConstCounter::new(value).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+
+    fn relay(&mut self, relay: &RelayStatus) -> fmt::Result {
+        self.gauge("relay_clients", "Peers connected with the relay", relay.clients)?;
+        for (name, help, value) in [
+            ("relay_accepted", "Peers that the relay let in", relay.accepted),
+            ("relay_refused", "Connections that the relay refused", relay.refused),
+            ("relay_received_bytes", "Bytes that peers sent to the relay", relay.bytes_received),
+            ("relay_sent_bytes", "Bytes that the relay passed on", relay.bytes_sent),
+            ("relay_dropped_packets", "Packets for nobody who is there", relay.packets_dropped),
+            ("relay_slowed_bytes", "Bytes that had to wait", relay.bytes_slowed),
+            ("relay_slowed_clients", "Peers that had to wait", relay.clients_slowed),
+            ("address_questions", "Peers that were told where they are seen", relay.questions),
+        ] {
+            self.counter(name, help, value)?;
         }
         Ok(())
     }

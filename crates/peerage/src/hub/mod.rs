@@ -26,7 +26,7 @@ pub use config::{
     RegistrySettings, RelaySettings, ZoneScope, ZoneSettings,
 };
 pub use door::ClientLimits;
-pub use relay::{RelayServer, RelayServerConfig, RelayServerError, address_of};
+pub use relay::{RelayServer, RelayServerConfig, RelayServerError, RelayStatus, address_of};
 
 use crate::discovery::kademlia::{AddressScope, KademliaConfig, Mode, Refused};
 use crate::discovery::tracker::{TrackerConfig, TrackerServer, TrackerStatus};
@@ -86,10 +86,8 @@ pub struct HubStatus {
     pub connections: usize,
     /// Connections of others that were refused.
     pub refused_connections: RefusedConnections,
-    /// Peers that are connected with the relay.
-    pub relay_clients: usize,
-    /// Connections that the relay has refused.
-    pub relay_refused: u64,
+    /// The relay, if there is one.
+    pub relay: Option<RelayStatus>,
     /// The tracker.
     pub tracker: TrackerStatus,
     /// What was refused in Kademlia, if the hub takes part.
@@ -262,8 +260,7 @@ impl Parts {
             peers: peers.len(),
             connections: peers.iter().map(|peer| peer.connections.len()).sum(),
             refused_connections: self.node.refused_connections(),
-            relay_clients: self.relay.as_ref().map_or(0, RelayServer::clients),
-            relay_refused: self.relay.as_ref().map_or(0, RelayServer::refused),
+            relay: self.relay.as_ref().map(RelayServer::status),
             tracker: self.tracker.status(),
             kademlia: self.node.kademlia().map(|kademlia| kademlia.refused()),
             zone: self.zone.as_ref().map(ZoneServer::status),

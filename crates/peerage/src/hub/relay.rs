@@ -92,6 +92,30 @@ pub enum RelayServerError {
     },
 }
 
+/// What a relay has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RelayStatus {
+    /// Peers that are connected with it now.
+    pub clients: usize,
+    /// Peers that it let in.
+    pub accepted: u64,
+    /// Connections that it refused.
+    pub refused: u64,
+    /// Bytes that peers sent to it.
+    pub bytes_received: u64,
+    /// Bytes that it passed on.
+    pub bytes_sent: u64,
+    /// Packets that it dropped, because who they were for was not there.
+    pub packets_dropped: u64,
+    /// Bytes that had to wait, because their sender took more than its share.
+    pub bytes_slowed: u64,
+    /// Peers that had to wait.
+    pub clients_slowed: u64,
+    /// Peers that were told at which address they are seen.
+    pub questions: u64,
+}
+
 /// A running relay; dropping it ends it.
 ///
 /// It sees who talks to whom and how much, and nothing of what: the peers
@@ -149,19 +173,21 @@ impl RelayServer {
         &self.places
     }
 
-    /// The counters of what it relays.
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
-    }
-
-    /// How many peers are connected with it.
-    pub fn clients(&self) -> usize {
-        self.door.clients()
-    }
-
-    /// How many connections it has refused.
-    pub fn refused(&self) -> u64 {
-        self.door.refused()
+    /// What it has done.
+    pub fn status(&self) -> RelayStatus {
+        let metrics = &self.metrics;
+        let questions = |server: &Server| server.metrics().server.qad_connections.get();
+        RelayStatus {
+            clients: self.door.clients(),
+            accepted: metrics.accepts.get(),
+            refused: self.door.refused(),
+            bytes_received: metrics.bytes_recv.get(),
+            bytes_sent: metrics.bytes_sent.get(),
+            packets_dropped: metrics.send_packets_dropped.get(),
+            bytes_slowed: metrics.bytes_rx_ratelimited_total.get(),
+            clients_slowed: metrics.conns_rx_ratelimited_total.get(),
+            questions: self.discovery.iter().map(questions).sum(),
+        }
     }
 
     /// Ends it in order.
