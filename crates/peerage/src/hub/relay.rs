@@ -140,14 +140,8 @@ impl RelayServer {
     pub async fn spawn(config: RelayServerConfig) -> Result<Self, RelayServerError> {
         let metrics = Arc::new(Metrics::default());
         let door = Arc::new(Door::new(config.clients));
-        let service = RelayService::new(
-            handlers(),
-            HeaderMap::new(),
-            Some(rate_limit(config.bytes_per_second)),
-            KeyCache::new(DEFAULT_KEY_CACHE_CAPACITY),
-            Arc::clone(&door) as _,
-            Arc::clone(&metrics),
-        );
+        let rate = rate_limit(config.bytes_per_second);
+        let service = service(rate, Arc::clone(&door), Arc::clone(&metrics));
         let (mut places, mut accepting) = (Vec::new(), JoinSet::new());
         for place in &config.http {
             let bound = bind(*place).and_then(|listener| Ok((listener.local_addr()?, listener)));
@@ -218,6 +212,11 @@ fn rate_limit(bytes_per_second: u32) -> ClientRateLimit {
     rate
 }
 
+fn service(rate: ClientRateLimit, door: Arc<Door>, metrics: Arc<Metrics>) -> RelayService {
+    let keys = KeyCache::new(DEFAULT_KEY_CACHE_CAPACITY);
+    RelayService::new(handlers(), HeaderMap::new(), Some(rate), keys, door, metrics)
+}
+
 /// What else peers ask a relay for: how far it is, and whether the network
 /// shows its own page first.
 fn handlers() -> Handlers {
@@ -267,7 +266,7 @@ async fn accept(listener: TcpListener, service: RelayService, door: Arc<Door>) {
                 };
                 // Without a pass it is closed.
                 if let Some(pass) = door.enter(from.ip()) {
-                    handshakes.spawn(serve(stream, from.ip(), service.clone(), pass));
+                    handshakes.spawn(serve(stream, from.ip(), service.clone(), pass, HANDSHAKE_TIME));
                 }
             }
         }
@@ -297,8 +296,14 @@ impl Service<Request<Incoming>> for Marking {
 }
 
 /// Serves one connection until it has ended, or is a client's: from then on
-/// the relay's own tasks do.
-async fn serve(stream: TcpStream, from: IpAddr, service: RelayService, _pass: Pass) {
+/// the relay's own tasks do. One that is neither in `time` is ended.
+async fn serve(
+    stream: TcpStream,
+    from: IpAddr,
+    service: RelayService,
+    _pass: Pass,
+    time: Duration,
+) {
     // For what upgrades and then says nothing: its task ends with the socket.
     let Ok(socket) = SockRef::from(&stream).try_clone() else { return };
     let (established, upgraded) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
@@ -318,7 +323,7 @@ async fn serve(stream: TcpStream, from: IpAddr, service: RelayService, _pass: Pa
     tokio::select! {
         () = client => {}
         () = served => {}
-        () = sleep(HANDSHAKE_TIME) => {
+        () = sleep(time) => {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -367,4 +372,50 @@ fn tls() -> Result<rustls::ServerConfig, RelayServerError> {
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A connection to a relay that waits a moment for a handshake, after it
+    /// has said this; what is answered until the end.
+    async fn answered(said: &str) -> String {
+        let door = Arc::new(Door::new(ClientLimits::default()));
+        let service = service(rate_limit(1000), Arc::clone(&door), Arc::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, from) = listener.accept().await.unwrap();
+        let pass = door.enter(from.ip()).unwrap();
+        let serving = serve(stream, from.ip(), service, pass, Duration::from_millis(100));
+        client.write_all(said.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let reading =
+            tokio::time::timeout(Duration::from_secs(30), client.read_to_end(&mut answer));
+        let (_, read) = tokio::join!(serving, reading);
+        read.expect("it is ended").unwrap();
+        assert_eq!(door.clients(), 0);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_is_ended_before_and_after_the_upgrade() {
+        assert_eq!(answered("").await, "");
+        assert_eq!(answered("GET /relay HTTP/1.1\r\n").await, "");
+        let upgrade = "GET /relay HTTP/1.1\r\nhost: hub\r\nconnection: upgrade\r\n\
+            upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+            sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            sec-websocket-protocol: iroh-relay-v1\r\n\r\n";
+        assert!(answered(upgrade).await.starts_with("HTTP/1.1 101"));
+    }
+
+    #[tokio::test]
+    async fn peers_can_ask_how_far_it_is() {
+        let probe = "GET /ping HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n";
+        assert!(answered(probe).await.starts_with("HTTP/1.1 200"));
+        let portal = "GET /generate_204 HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n";
+        assert!(answered(portal).await.starts_with("HTTP/1.1 204"));
+    }
 }

@@ -5,7 +5,11 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
+use futures::{AsyncReadExt as _, AsyncWriteExt as _, SinkExt as _, StreamExt as _};
+use iroh::SecretKey;
+use iroh::dns::DnsResolver;
+use iroh_relay::client::{Client, ClientBuilder, ConnectError};
+use iroh_relay::protos::relay::{ClientToRelayMsg, RelayToClientMsg};
 use libp2p::identity::Keypair;
 use peerage::discovery::tracker::{Tracker, TrackerAddress};
 use peerage::discovery::{Key, Presence, SignedPeerRecord, Way};
@@ -13,6 +17,7 @@ use peerage::hub::{Hub, HubConfig, HubError, OrOff, REGISTRY_FILE};
 use peerage::node::{Node, NodeConfig, StreamProtocol};
 use peerage::{Multiaddr, PeerId, Protocol, presets};
 use peerage_core::discovery::zone;
+use peerage_core::limits::MAX_RELAY_HANDSHAKES_PER_NETWORK;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -321,4 +326,93 @@ async fn settings_that_cannot_work_are_refused_with_what_to_do() {
     both.metrics = OrOff::On(taken.local_addr().unwrap());
     let error = Hub::start(Keypair::generate_ed25519(), &both, None).await.unwrap_err();
     assert!(matches!(error, HubError::Metrics(..)), "{error}");
+}
+
+/// A client of the relay alone; the secret is its number.
+async fn client(hub: &Hub, secret: u8) -> Result<Client, ConnectError> {
+    let url = format!("http://{}", hub.relay()[0]).parse::<iroh::RelayUrl>().unwrap();
+    let key = SecretKey::from_bytes(&[secret; 32]);
+    // It wants to know whom it trusts even where no TLS is spoken.
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let tls = rustls::ClientConfig::builder_with_provider(provider.into());
+    let tls = tls.with_safe_default_protocol_versions().unwrap();
+    let tls = tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
+    ClientBuilder::new(url, key, DnsResolver::new()).tls_client_config(tls).connect().await
+}
+
+fn datagram(to: u8, bytes: &[u8]) -> ClientToRelayMsg {
+    let dst_endpoint_id = SecretKey::from_bytes(&[to; 32]).public();
+    ClientToRelayMsg::Datagrams { dst_endpoint_id, datagrams: bytes.into() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_more_than_its_share_of_the_relay_is_slowed_and_others_go_on() {
+    const PIECES: usize = 1000;
+    let mut config = config();
+    config.relay.bytes_per_second = 100_000;
+    let hub = start(&config).await;
+    let (mut flooder, mut modest, mut sink) = (
+        client(&hub, 1).await.unwrap(),
+        client(&hub, 2).await.unwrap(),
+        client(&hub, 3).await.unwrap(),
+    );
+    let flooding = tokio::spawn(async move {
+        for _ in 0..PIECES {
+            flooder.send(datagram(3, &[1; 1000])).await.unwrap();
+        }
+        flooder
+    });
+    let (mut flooded, mut heard, mut asked) = (0, 0, false);
+    soon("the modest one's datagrams", async {
+        while heard < 20 {
+            let Some(Ok(RelayToClientMsg::Datagrams { remote_endpoint_id, .. })) =
+                sink.next().await
+            else {
+                continue;
+            };
+            match remote_endpoint_id == SecretKey::from_bytes(&[2; 32]).public() {
+                true => heard += 1,
+                false => flooded += 1,
+            }
+            // Once the flood has used up what it may send at once.
+            if flooded > 110 && !asked {
+                asked = true;
+                for _ in 0..20 {
+                    modest.send(datagram(3, b"a word")).await.unwrap();
+                }
+            }
+        }
+    })
+    .await;
+    assert!(flooded < PIECES, "the flood is not over: {flooded}");
+    let status = hub.status().relay.unwrap();
+    assert_eq!((status.clients, status.clients_slowed), (3, 1));
+    assert!(status.bytes_slowed > 0);
+    flooding.abort();
+    hub.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_relay_has_so_many_places_for_one_network() {
+    let mut config = config();
+    config.relay.clients_per_network = 2;
+    let hub = start(&config).await;
+    let (_one, two) = (client(&hub, 1).await.unwrap(), client(&hub, 2).await.unwrap());
+    assert!(client(&hub, 3).await.is_err());
+    let status = hub.status().relay.unwrap();
+    assert_eq!((status.clients, status.refused), (2, 1));
+    drop(two);
+    soon("a place", async { while client(&hub, 3).await.is_err() {} }).await;
+
+    // And so many that say nothing.
+    let most = MAX_RELAY_HANDSHAKES_PER_NETWORK as usize;
+    let mut silent = Vec::new();
+    for _ in 0..most + 9 {
+        silent.push(TcpStream::connect(hub.relay()[0]).await.unwrap());
+    }
+    let mut byte = [0];
+    let last = silent.last_mut().unwrap();
+    assert_eq!(soon("its end", last.read(&mut byte)).await.unwrap_or(0), 0);
+    assert!(hub.status().relay.unwrap().refused >= 9);
+    hub.shutdown().await.unwrap();
 }
