@@ -1,7 +1,20 @@
 //! `peerage hub`, as a process.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+};
 
+use peerage::{
+    discovery::{
+        Presence, SignedPeerRecord, Way as _,
+        tracker::{Tracker, TrackerAddress},
+    },
+    node::Node,
+    presets,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -33,8 +46,35 @@ fn start(home: &Home) -> (Events, Value) {
     (hub, line)
 }
 
+/// Announces a peer to the tracker of a hub.
+fn announce(hub: &Value) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let config = presets::loopback();
+        let (key, node) = (config.keypair.clone(), Node::spawn(config).await.unwrap());
+        let addresses = hub["addresses"].as_array().unwrap().iter();
+        let addresses = addresses.map(|text| text.as_str().unwrap().parse().unwrap()).collect();
+        let peer = hub["peer"].as_str().unwrap().parse().unwrap();
+        let tracker = Tracker::new(&node, &key, vec![TrackerAddress { peer, addresses }]);
+        let record = SignedPeerRecord::sign(&key, 1, node.listen_addresses()).unwrap();
+        tracker.announce(&Presence { record, keys: Vec::new() }).await.unwrap();
+        node.shutdown().await;
+    });
+}
+
+/// How many peers the registry of a hub has, as its metrics say.
+fn registered(hub: &Value) -> String {
+    let mut stream = TcpStream::connect(hub["metrics"].as_str().unwrap()).unwrap();
+    let request = b"GET /metrics HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let line = answer.lines().find_map(|line| line.strip_prefix("peerage_registry_peers "));
+    line.unwrap().to_owned()
+}
+
 #[test]
-fn a_hub_ends_in_order_and_goes_on_as_who_it_was() {
+fn a_hub_ends_in_order_and_goes_on_with_its_registry() {
     let (home, other) = (Home::new(), Home::new());
     let (hub, line) = start(&home);
     let address = line["addresses"][0].as_str().unwrap();
@@ -42,16 +82,16 @@ fn a_hub_ends_in_order_and_goes_on_as_who_it_was() {
     assert!(address.starts_with("/ip4/127.0.0.1/tcp/") && address.ends_with(peer), "{line}");
     assert_eq!(line["relay"].as_array().unwrap().len(), 1);
     assert!(other.ok(&["ping", address, "--count", "1"]).contains(peer));
+    assert_eq!(registered(&line), "0");
+    announce(&line);
+    assert_eq!(registered(&line), "1");
 
     hub.signal(Signal::TERM);
     assert_eq!(hub.finish().0, Some(0), "a signal is how a hub ends");
-    let registry = home.path().join("hub-registry");
-    assert!(registry.is_file());
-
     let (hub, again) = start(&home);
     assert_eq!(again["peer"], line["peer"]);
+    assert_eq!(registered(&again), "1");
     assert_eq!(hub.interrupt().0, Some(0));
-    assert!(registry.is_file());
 }
 
 #[test]

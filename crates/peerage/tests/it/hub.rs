@@ -170,7 +170,8 @@ async fn two_peers_that_know_only_the_hub_reach_each_other() {
     let _echo = bob.echo();
 
     // By an address as a link has it.
-    let connection = soon("a connection", alice.node.connect(bob.id(), &[place.clone()])).await;
+    let connection =
+        soon("a connection", alice.node.connect(bob.id(), std::slice::from_ref(&place))).await;
     assert_eq!(connection.unwrap().peer, bob.id());
     alice.exchange(bob.id(), &vec![7; 1_000_000]).await;
 
