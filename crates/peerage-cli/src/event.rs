@@ -16,6 +16,8 @@ pub(crate) enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         http: Option<String>,
     },
+    /// A hub runs.
+    Hub(HubLine),
     /// Files are being read and hashed.
     Importing { files: u64, bytes: u64 },
     /// Something that the user should know and that stops nothing.
@@ -167,6 +169,22 @@ pub(crate) enum Standing {
     Limited,
     /// It does not work.
     Bad,
+}
+
+/// A hub, and where it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HubLine {
+    /// Its id.
+    pub(crate) peer: String,
+    /// What to hand to others, the best first.
+    pub(crate) addresses: Vec<String>,
+    /// Where it relays roaming connections.
+    pub(crate) relay: Vec<String>,
+    /// Where its zone answers.
+    pub(crate) zone: Vec<String>,
+    /// Where it serves metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics: Option<String>,
 }
 
 /// A connected peer.

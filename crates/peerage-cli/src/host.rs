@@ -161,7 +161,11 @@ impl Host {
 }
 
 /// The identity to run as, its key opened.
-fn unlock(home: &Home, settings: &Settings) -> Result<(IdentityName, Keypair), Failure> {
+///
+/// # Errors
+///
+/// When there is no such identity, or its passphrase is another.
+pub(crate) fn unlock(home: &Home, settings: &Settings) -> Result<(IdentityName, Keypair), Failure> {
     let wanted = settings
         .identity
         .as_deref()
@@ -191,7 +195,12 @@ fn machine_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn lock(home: &Home) -> Result<File, OpenFailure> {
+/// The home's lock, held until the file is dropped.
+///
+/// # Errors
+///
+/// [`OpenFailure::InUse`] when another process has it.
+pub(crate) fn lock(home: &Home) -> Result<File, OpenFailure> {
     let failed = |error| Failure::writing(&"the home's lock", &error);
     let mut options = File::options();
     options.create(true).truncate(false).write(true);

@@ -1,5 +1,6 @@
 //! What can be typed: every verb and option, as clap's derive reads them.
 
+mod hub;
 mod identity;
 mod pipe;
 mod transfer;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 pub(crate) use self::{
+    hub::HubArgs,
     identity::{IdentityVerb, KeyChoice},
     pipe::PipeVerb,
     transfer::{
@@ -153,6 +155,8 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "ADDR")]
         http: Option<std::net::SocketAddr>,
     },
+    /// Run a hub until Ctrl-C: relay, tracker, boot node and DNS zone for peers that find no way
+    Hub(HubArgs),
     /// Share a folder of pictures between two homes on this machine, and show how
     Demo,
     /// Print a completion script for a shell

@@ -9,7 +9,7 @@ use super::{
     size::{amount, count, rate, seconds},
 };
 use crate::{
-    event::{Diagnosis, Event, FindingLine, Got, PeerLine, Shared, Standing},
+    event::{Diagnosis, Event, FindingLine, Got, HubLine, PeerLine, Shared, Standing},
     failure,
     settings::{Settings, Voice},
 };
@@ -67,6 +67,9 @@ impl Human {
 
     /// The events that are a line each.
     fn line(&mut self, event: &Event) -> io::Result<()> {
+        if let Event::Hub(hub) = event {
+            self.tell(&hub_lines(hub));
+        }
         if let Some(result) = result_line(event) {
             self.progress.clear();
             return super::write_out(format!("{result}\n").as_bytes());
@@ -184,6 +187,7 @@ fn result_line(event: &Event) -> Option<String> {
             format!("{star} {}  {peer}  {kind}{lock}", clean(name))
         }
         Event::Step { text } => text.clone(),
+        Event::Hub(hub) => hub.addresses.join("\n"),
         _ => return None,
     })
 }
@@ -208,6 +212,19 @@ fn diagnosis_line(diagnosis: &Diagnosis) -> String {
 /// Addresses, a line each.
 fn below(addresses: &[String]) -> String {
     addresses.iter().map(|address| format!("\n  {}", clean(address))).collect()
+}
+
+/// What there is besides the addresses, which go to standard output.
+fn hub_lines(hub: &HubLine) -> String {
+    let mut text = format!("Running a hub as {}", hub.peer);
+    for (what, places) in [("Relay", &hub.relay), ("Zone", &hub.zone)] {
+        if !places.is_empty() {
+            text.push_str(&format!("\n  {what} at {}", places.join(", ")));
+        }
+    }
+    let metrics = hub.metrics.iter().map(|place| format!("\n  http://{place}/metrics"));
+    text.extend(metrics);
+    text + "\nOther peers use it by --hub and one of these addresses:"
 }
 
 fn peer_line(peer: &PeerLine) -> String {

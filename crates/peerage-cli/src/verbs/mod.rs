@@ -1,5 +1,6 @@
 //! The third step: each verb as a call.
 
+mod hub;
 mod identity;
 mod paper;
 mod transfer;
@@ -38,6 +39,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<(), Failure> {
         Verb::Ping { peer, addresses, count } => ask(Request::Ping { peer, addresses, count }),
         Verb::Pipe { verb } => ask(pipe(verb)),
         Verb::Up { http } => ask(Request::Up { http }),
+        Verb::Hub(arguments) => hub::run(&arguments, settings),
         Verb::Demo => demo::run(settings),
         Verb::Completions { shell } => paper::completions(shell),
         Verb::Man { to } => paper::manual(to.as_deref()),

@@ -12,6 +12,7 @@ mod command_line;
 mod exchange;
 mod finding;
 mod full_disk;
+mod hub;
 mod identities;
 mod kubo;
 #[cfg(target_os = "linux")]

@@ -33,4 +33,4 @@ pub use peerage_core::discovery::{
     StaticListError, Surroundings, Topic, read_static_list,
 };
 pub use way::{Finding, Presence, Way, WayError, WayName};
-pub use zone::{LivePeers, ZoneConfig, ZoneError, ZoneServer};
+pub use zone::{LivePeers, ZoneConfig, ZoneError, ZoneServer, ZoneStatus};

@@ -91,8 +91,21 @@ pub enum ZoneError {
     Listen(SocketAddr, io::Error),
 }
 
+/// What a zone was asked so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ZoneStatus {
+    /// Questions that could be read.
+    pub questions: u64,
+    /// Those of sources that asked too much.
+    pub rate_limited: u64,
+    /// Those that are not for this zone, or not for a name server like this.
+    pub refused: u64,
+}
+
 /// A name server that runs until it is stopped or dropped.
 pub struct ZoneServer {
+    answers: Arc<Answers>,
     tasks: JoinSet<()>,
     addresses: Vec<SocketAddr>,
 }
@@ -113,13 +126,19 @@ impl ZoneServer {
             tasks.spawn(serve_udp(bound.0, answers.clone()));
             tasks.spawn(serve_tcp(bound.1, answers.clone(), connections.clone()));
         }
-        Ok(Self { tasks, addresses })
+        Ok(Self { answers, tasks, addresses })
     }
 
     /// Where it listens, over UDP and TCP.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What it was asked so far.
+    #[must_use]
+    pub fn status(&self) -> ZoneStatus {
+        self.answers.status()
     }
 
     /// Ends, and waits for it.

@@ -6,6 +6,8 @@
 //! HOME/identities/in-use     the name of the one in use; `default` if absent
 //! HOME/store/                blocks, and where shared files are
 //! HOME/control.sock          the running node, if one runs
+//! HOME/hub.toml              settings of a hub, if it is one and has some
+//! HOME/hub-registry          what a hub's tracker keeps over a restart
 //! ```
 
 pub(crate) mod files;

@@ -8,8 +8,10 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
 use libp2p::{PeerId, autonat, dcutr, identify, relay};
 
+use super::admission;
 use super::config::RelayLimits;
 use super::reachability;
+use super::serving;
 use super::streams::{self, Streams};
 use super::{NodeConfig, NodeLimits, SpawnError};
 use crate::discovery::kademlia;
@@ -23,12 +25,13 @@ const MAX_NEGOTIATING_STREAMS: usize = 64;
 
 #[derive(NetworkBehaviour)]
 pub(super) struct Behaviour {
+    pub(super) admission: admission::Behaviour,
     limits: connection_limits::Behaviour,
     pub(super) streams: streams::Behaviour,
     pub(super) identify: identify::Behaviour,
     circuits: relay::client::Behaviour,
     hole_punching: dcutr::Behaviour,
-    relay: Toggle<relay::Behaviour>,
+    relay: Toggle<serving::Behaviour>,
     pub(super) reachability: reachability::Behaviour,
     dial_back: Toggle<autonat::v2::server::Behaviour>,
     pub(super) kademlia: Toggle<kademlia::Behaviour>,
@@ -68,6 +71,7 @@ fn behaviour(
         .with_cache_size(0);
     let services = config.services;
     Behaviour {
+        admission: admission::Behaviour::new(config.limits.connections_per_network),
         limits: connection_limits::Behaviour::new(limits(&config.limits)),
         streams: streams::Behaviour::new(streams),
         identify: identify::Behaviour::new(identify),
@@ -95,10 +99,10 @@ fn limits(limits: &NodeLimits) -> ConnectionLimits {
 }
 
 /// A relay that serves from the start, as its owner asked for it.
-fn serving(peer: PeerId, limits: RelayLimits) -> relay::Behaviour {
+fn serving(peer: PeerId, limits: RelayLimits) -> serving::Behaviour {
     let mut relay = relay::Behaviour::new(peer, relay_config(limits));
     relay.set_status(Some(relay::Status::Enable));
-    relay
+    serving::Behaviour(relay)
 }
 
 /// The stock limits of bytes and time end a circuit after 128 KiB: enough to

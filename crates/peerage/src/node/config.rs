@@ -119,6 +119,9 @@ impl Default for RelayLimits {
 pub struct NodeLimits {
     /// Connections that others opened.
     pub incoming_connections: u32,
+    /// Those of them from one network: an IPv4 address, or the /56 of an IPv6
+    /// one. Unbounded in plain nodes, which have few anyway.
+    pub connections_per_network: Option<u32>,
     /// Connections that we opened.
     pub outgoing_connections: u32,
     /// Connections of one peer, opened by either side.
@@ -137,12 +140,25 @@ impl Default for NodeLimits {
     fn default() -> Self {
         Self {
             incoming_connections: limits::MAX_INCOMING_CONNECTIONS,
+            connections_per_network: None,
             outgoing_connections: limits::MAX_OUTGOING_CONNECTIONS,
             connections_per_peer: limits::MAX_CONNECTIONS_PER_PEER,
             pending_connections: limits::MAX_PENDING_CONNECTIONS,
             streams_per_connection: limits::MAX_STREAMS_PER_CONNECTION,
             incoming_streams: limits::MAX_INCOMING_STREAMS,
             unaccepted_streams: limits::MAX_UNACCEPTED_STREAMS,
+        }
+    }
+}
+
+impl NodeLimits {
+    /// The limits of a hub: many connections, few of any one network.
+    pub fn hub() -> Self {
+        Self {
+            incoming_connections: limits::MAX_HUB_CONNECTIONS,
+            connections_per_network: Some(limits::MAX_HUB_CONNECTIONS_PER_NETWORK),
+            pending_connections: limits::MAX_HUB_PENDING_CONNECTIONS,
+            ..Self::default()
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and decides; streams go from the socket to whoever reads them, past it.
 
 mod actor;
+mod admission;
 mod attempt;
 mod behaviour;
 mod book;
@@ -16,6 +17,7 @@ mod reach;
 mod reachability;
 mod reasons;
 mod report;
+mod serving;
 mod spawn;
 mod state;
 mod stream;
@@ -28,6 +30,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 use tokio::sync::{broadcast, mpsc};
 
+pub use admission::RefusedConnections;
 pub use config::{NodeConfig, NodeLimits, RelayLimits, Services};
 pub use error::{
     AcceptError, AddressFailure, ConnectError, OpenStreamError, PingError, SpawnError,
@@ -37,6 +40,8 @@ pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 pub use report::{HubReach, Network, Reach, Verdict};
 pub use stream::Stream;
 pub use streams::IncomingStreams;
+
+pub(crate) use admission::Shares;
 
 use crate::discovery::kademlia::Kademlia;
 use actor::Command;
@@ -86,6 +91,7 @@ struct Handle {
     state: Arc<State>,
     streams: Streams,
     kademlia: Option<Kademlia>,
+    refused: Arc<admission::Counters>,
 }
 
 impl Node {
@@ -294,6 +300,11 @@ impl Node {
     /// Its part in a network of Kademlia, if it takes part in one.
     pub fn kademlia(&self) -> Option<Kademlia> {
         self.0.kademlia.clone()
+    }
+
+    /// How many connections of others were refused, and why.
+    pub fn refused_connections(&self) -> RefusedConnections {
+        self.0.refused.read()
     }
 
     /// What happens from now on. One who reads too slowly misses the oldest

@@ -53,6 +53,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     };
     let swarm = behaviour::swarm(&config, streams.clone(), &paths, roaming.clone())?;
     let kademlia = swarm.behaviour().kademlia.as_ref().map(kademlia::Behaviour::handle);
+    let refused = swarm.behaviour().admission.refused();
     let (events, _) = broadcast::channel(EVENTS);
     let state = Arc::new(State::default());
     let (commands, received) = mpsc::channel(COMMANDS);
@@ -82,7 +83,7 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     if let Ok(pings) = streams.accept(&[ping::PROTOCOL]) {
         tokio::spawn(ping::answer_all(pings));
     }
-    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams, kademlia })))
+    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams, kademlia, refused })))
 }
 
 fn check(config: &NodeConfig) -> Result<(), SpawnError> {

@@ -26,6 +26,18 @@ pub(crate) fn without_peer(address: &Multiaddr) -> Multiaddr {
     address
 }
 
+/// The host of a direct address; none where a relay is in between.
+pub(crate) fn direct_ip(address: &Multiaddr) -> Option<IpAddr> {
+    if address.iter().any(|part| part == Protocol::P2pCircuit) {
+        return None;
+    }
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.into()),
+        _ => None,
+    }
+}
+
 /// Whether the address can be dialled at all: it names a place and a
 /// transport that we speak.
 pub(crate) fn dialable(address: &Multiaddr) -> bool {
@@ -99,6 +111,16 @@ mod tests {
                 "/ip4/127.0.0.1/tcp/1/ws",
             ]
         );
+    }
+
+    #[test]
+    fn a_relayed_peer_is_seen_nowhere() {
+        let ip = |text: &str| direct_ip(&address(text));
+        assert_eq!(ip("/ip4/192.0.2.1/tcp/1"), Some([192, 0, 2, 1].into()));
+        assert_eq!(ip("/ip4/192.0.2.1/tcp/80/http/p2p-circuit"), None);
+        let relay = "/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit";
+        assert_eq!(ip(&format!("/ip4/192.0.2.1/tcp/1{relay}")), None);
+        assert_eq!(ip("/dns4/example.com/tcp/1"), None);
     }
 
     #[test]

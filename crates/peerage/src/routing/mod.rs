@@ -26,7 +26,7 @@ pub use roaming::{BindError, relay_address, relay_url};
 pub use transport::TransportError;
 pub use upgrade::UpgradeError;
 
-pub(crate) use address::{dialable, peer_suffix, preference, without_peer};
+pub(crate) use address::{dialable, direct_ip, peer_suffix, preference, without_peer};
 pub(crate) use path::{Known, Moves, PathTable};
 pub(crate) use port_mapping::map_port;
 pub(crate) use roaming::Roaming;

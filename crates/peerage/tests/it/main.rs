@@ -5,6 +5,7 @@
 mod bitswap;
 mod gateway;
 mod helia;
+mod hub;
 mod interop_js;
 mod kademlia;
 mod kubo;

@@ -12,7 +12,7 @@
 //! | loopback | handed out if the announcer is seen there, else kept back |
 //! | link-local, a DNS name, no port, over [`MAX_REGISTRY_ADDRESS_PARTS`] parts, anything else | kept back |
 //! | multicast, unspecified, reserved | the announcement is refused |
-//! | over a relay that the registry knows at that host | handed out; loopback as above |
+//! | over a relay that the registry knows at that host (one of roaming connections: itself, or one that was set) | handed out; loopback as above |
 //! | over another relay | kept back |
 //! | with another peer at its end | the announcement is refused |
 //!
@@ -57,7 +57,8 @@ impl Host {
 }
 
 /// Judges what `peer`, whose connections come from `seen`, says of itself.
-/// `knows_relay` says whether a relay is at a host.
+/// `knows_relay` says whether a relay is at a host; one of roaming connections
+/// has no name.
 ///
 /// # Errors
 ///
@@ -66,7 +67,7 @@ pub(super) fn judge(
     peer: &PeerId,
     addresses: &[Multiaddr],
     seen: &[IpAddr],
-    knows_relay: impl Fn(&PeerId, &Host) -> bool,
+    knows_relay: impl Fn(Option<&PeerId>, &Host) -> bool,
 ) -> Result<Judgement, Refusal> {
     let mut vouched = Vec::new();
     let mut private = HashSet::new();
@@ -88,7 +89,7 @@ fn of_one(
     address: &Multiaddr,
     seen: &[IpAddr],
     private: &mut HashSet<IpAddr>,
-    knows_relay: &impl Fn(&PeerId, &Host) -> bool,
+    knows_relay: &impl Fn(Option<&PeerId>, &Host) -> bool,
 ) -> Result<bool, Refusal> {
     let relay = split_relay(peer, address)?;
     let Some(host) = Host::of(address) else { return Ok(false) };
@@ -96,12 +97,12 @@ fn of_one(
         return Err(Refusal::Unroutable);
     }
     match (relay, host) {
-        (Relay::Some(relay), host) => {
+        (relay @ (Relay::Some(_) | Relay::Roaming), host) => {
             let here = match host {
                 Host::Ip(ip) => Scope::of(ip).includes(seen),
                 Host::Name(_) => true,
             };
-            Ok(here && knows_relay(&relay, &host))
+            Ok(here && knows_relay(relay.named(), &host))
         }
         (Relay::Unnamed, _) | (Relay::None, Host::Name(_)) => Ok(false),
         (Relay::None, Host::Ip(ip)) => Ok(of_ip(ip, seen, private)? && has_port(address)),
@@ -111,18 +112,32 @@ fn of_one(
 enum Relay {
     None,
     Some(PeerId),
+    /// One of roaming connections, which is named by its place alone.
+    Roaming,
     Unnamed,
+}
+
+impl Relay {
+    fn named(&self) -> Option<&PeerId> {
+        match self {
+            Self::Some(relay) => Some(relay),
+            _ => None,
+        }
+    }
 }
 
 /// The relay of an address, whose end must be no other peer than `peer`.
 fn split_relay(peer: &PeerId, address: &Multiaddr) -> Result<Relay, Refusal> {
-    let (mut relay, mut last) = (Relay::None, None);
+    let (mut relay, mut last, mut is_http) = (Relay::None, None, false);
     for part in address {
+        let after_http = std::mem::take(&mut is_http);
         match part {
             Protocol::P2p(named) => last = Some(named),
+            Protocol::Http | Protocol::Https => is_http = true,
             Protocol::P2pCircuit => {
                 relay = match (relay, last.take()) {
                     (Relay::None, Some(named)) => Relay::Some(named),
+                    (Relay::None, None) if after_http => Relay::Roaming,
                     _ => Relay::Unnamed,
                 }
             }
@@ -183,7 +198,9 @@ mod tests {
         let relay_host = Host::Ip(RELAY_HOST.parse().unwrap());
         let here = Host::Ip([127, 0, 0, 1].into());
         let hosts = [relay_host, here];
-        let knows = |relay: &PeerId, host: &Host| *relay == peer(9) && hosts.contains(host);
+        let knows = |relay: Option<&PeerId>, host: &Host| {
+            relay.is_none_or(|relay| *relay == peer(9)) && hosts.contains(host)
+        };
         let judged = judge(&peer(1), &addresses, &seen, knows)?;
         Ok((judged.vouched.len(), judged.complete))
     }
@@ -257,6 +274,16 @@ mod tests {
         assert_eq!(via(RELAY_HOST, relay, &format!("/p2p/{other}")), Err(Refusal::OtherPeer));
         let twice = format!("/p2p/{relay}/p2p-circuit");
         assert_eq!(via(RELAY_HOST, relay, &twice), Ok((1, false)));
+
+        let roaming = |host: &str, end: &str| {
+            let text = format!("/ip4/{host}/tcp/80/http/p2p-circuit{end}");
+            judged(&["/ip4/10.0.0.1/tcp/1", &text], &seen)
+        };
+        assert_eq!(roaming(RELAY_HOST, ""), Ok((2, true)));
+        assert_eq!(roaming(RELAY_HOST, &format!("/p2p/{own}")), Ok((2, true)));
+        assert_eq!(roaming("203.0.113.1", ""), Ok((1, false)), "not where a relay is");
+        assert_eq!(roaming(RELAY_HOST, &format!("/p2p/{other}")), Err(Refusal::OtherPeer));
+        assert_eq!(roaming(RELAY_HOST, "/p2p-circuit"), Ok((1, false)));
 
         let direct = format!("/ip4/192.0.2.1/tcp/1/p2p/{other}");
         assert_eq!(judged(&[&direct], &seen), Err(Refusal::OtherPeer));

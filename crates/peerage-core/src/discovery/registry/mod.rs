@@ -320,8 +320,11 @@ impl Registry {
     }
 
     /// Whether a relay is at a host: one that was set, or a peer of the
-    /// registry that is vouched for there.
-    fn knows_relay(&self, relay: &PeerId, host: &Host) -> bool {
+    /// registry that is vouched for there; without a name, any that was set.
+    fn knows_relay(&self, relay: Option<&PeerId>, host: &Host) -> bool {
+        let Some(relay) = relay else {
+            return self.relays.values().any(|hosts| hosts.contains(host));
+        };
         let set = self.relays.get(relay).is_some_and(|hosts| hosts.contains(host));
         set || self.entries.get(relay).is_some_and(|entry| entry.is_at(host))
     }

@@ -246,7 +246,7 @@ impl Registry {
                 seen.push(address);
             }
         }
-        let knows_relay = |relay: &PeerId, host: &Host| self.knows_relay(relay, host);
+        let knows_relay = |relay: Option<&PeerId>, host: &Host| self.knows_relay(relay, host);
         let judgement = judge(&caller.peer, &statement.addresses, &seen, knows_relay)?;
         Ok(Claim { network: Network::of(*first), statement, seen, judgement })
     }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{AsyncWriteExt as _, StreamExt as _};
-use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
+use libp2p::PeerId;
 use peerage_core::discovery::registry::{Caller, Network, RecordForm};
 use peerage_core::limits::{
     MAX_TRACKER_REQUEST_BYTES, MAX_TRACKER_REQUESTS_PER_STREAM, MAX_TRACKER_STREAMS,
@@ -22,6 +21,7 @@ use super::rate::Rates;
 use super::server::{Core, TrackerStatus, lock, now};
 use super::{RENDEZVOUS, TRACKER};
 use crate::node::{IncomingStreams, PeerInfo, Stream};
+use crate::routing::direct_ip;
 
 const STREAM_TIME: Duration = Duration::from_secs(TRACKER_STREAM_SECONDS);
 const PEER_PER_SECOND: u32 = 1;
@@ -175,34 +175,5 @@ fn registrations(
 /// Where a peer's direct connections come from.
 fn seen(info: &PeerInfo) -> Vec<IpAddr> {
     let addresses = info.connections.iter().map(|connection| &connection.address);
-    addresses.filter_map(ip_of).collect()
-}
-
-fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    if address.iter().any(|part| part == Protocol::P2pCircuit) {
-        return None;
-    }
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_relayed_peer_is_seen_nowhere() {
-        let ip = |text: &str| ip_of(&text.parse().unwrap());
-        assert_eq!(ip("/ip4/192.0.2.1/tcp/1"), Some([192, 0, 2, 1].into()));
-        assert_eq!(
-            ip(
-                "/ip4/192.0.2.1/tcp/1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit"
-            ),
-            None
-        );
-        assert_eq!(ip("/dns4/example.com/tcp/1"), None);
-    }
+    addresses.filter_map(direct_ip).collect()
 }

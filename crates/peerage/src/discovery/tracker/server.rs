@@ -141,6 +141,15 @@ impl TrackerServer {
         status
     }
 
+    /// Saves the registry now.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be saved.
+    pub async fn save(&self) -> io::Result<()> {
+        self.core.save().await
+    }
+
     /// Ends, and saves the registry.
     ///
     /// # Errors

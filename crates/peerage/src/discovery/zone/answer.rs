@@ -18,7 +18,7 @@ use peerage_core::limits::{
     ZONE_QUESTIONS_PER_SECOND, ZONE_SNAPSHOT_SECONDS,
 };
 
-use super::{LivePeers, ZoneConfig, ZoneError};
+use super::{LivePeers, ZoneConfig, ZoneError, ZoneStatus};
 
 /// The largest answer to a resolver that does not say what it takes (RFC 1035).
 const PLAIN_BYTES: usize = 512;
@@ -54,6 +54,9 @@ pub(super) struct Answers {
     rate: Mutex<RateLimit>,
     turn: AtomicU64,
     started: Instant,
+    questions: AtomicU64,
+    rate_limited: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// What a name has for a type.
@@ -83,7 +86,19 @@ impl Answers {
             rate: Mutex::new(RateLimit::new(ZONE_QUESTIONS_PER_SECOND, ZONE_QUESTION_BURST)),
             turn: AtomicU64::new(0),
             started: Instant::now(),
+            questions: AtomicU64::new(0),
+            rate_limited: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         })
+    }
+
+    /// What was asked so far.
+    pub(super) fn status(&self) -> ZoneStatus {
+        ZoneStatus {
+            questions: self.questions.load(Ordering::Relaxed),
+            rate_limited: self.rate_limited.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
     }
 
     /// The answer, or `None` for what is no question.
@@ -104,8 +119,13 @@ impl Answers {
             limit = limit.max(usize::from(edns.max_payload()).min(MAX_DNS_UDP_BYTES));
         }
         let allowed = lock(&self.rate).allow(source, self.started.elapsed());
+        self.questions.fetch_add(1, Ordering::Relaxed);
+        self.rate_limited.fetch_add(u64::from(!allowed), Ordering::Relaxed);
         match self.fault(&request, allowed, carrier) {
-            Err(code) => response.metadata.response_code = code,
+            Err(code) => {
+                self.refused.fetch_add(u64::from(allowed), Ordering::Relaxed);
+                response.metadata.response_code = code;
+            }
             Ok(query) => {
                 response.add_query(query.clone());
                 match allowed {
