@@ -11,9 +11,7 @@ use libp2p::kad::{
 };
 use peerage_core::discovery::SignedPeerRecord;
 use peerage_core::discovery::kademlia::{Offer, check_record};
-use peerage_core::limits::{
-    KADEMLIA_LOOK_UP_SECONDS, MAX_KADEMLIA_ANSWERS, MAX_KADEMLIA_LOOK_UPS,
-};
+use peerage_core::limits::{KADEMLIA_LOOK_UP_SECONDS, MAX_KADEMLIA_ANSWERS, MAX_KADEMLIA_LOOK_UPS};
 use tokio::sync::mpsc;
 
 use super::store::Store;
