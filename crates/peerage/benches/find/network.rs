@@ -24,7 +24,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 
 /// How many peers join, or announce themselves, at the same time.
-const TOGETHER: usize = 100;
+const TOGETHER: usize = 50;
+
+/// How often a peer tries to join, or to announce itself: a machine that runs
+/// a thousand of them may keep some waiting for too long.
+const TRIES: usize = 5;
 
 /// How long connections are kept that nobody uses.
 const IDLE: Duration = Duration::from_secs(30);
@@ -43,12 +47,30 @@ impl Member {
         self.keypair.public().to_peer_id()
     }
 
+    async fn join(&self) -> Result<(), String> {
+        let mut outcome = Ok(());
+        for _ in 0..TRIES {
+            outcome = self.kademlia.bootstrap().await.map_err(|error| format!("joining: {error}"));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
+    }
+
     async fn announce(&self) -> Result<(), String> {
         let record = SignedPeerRecord::sign(&self.keypair, 1, self.addresses.clone());
         let record = record.map_err(|error| error.to_string())?;
         let presence = Presence { record, keys: Vec::new() };
-        self.kademlia.announce(&presence).await.map_err(|error| error.to_string())?;
-        Ok(())
+        let mut outcome = Ok(());
+        for _ in 0..TRIES {
+            let announced = self.kademlia.announce(&presence).await;
+            outcome = announced.map(|_| ()).map_err(|error| format!("announcing: {error}"));
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        outcome
     }
 }
 
@@ -84,8 +106,7 @@ impl Network {
                 let config = KademliaConfig { mode: Some(mode), ..config.clone() };
                 joining.push(member(kind, &mut tasks, config).await?);
             }
-            let joined = joining.iter().map(|member| member.kademlia.bootstrap());
-            futures::future::try_join_all(joined).await.map_err(|error| error.to_string())?;
+            futures::future::try_join_all(joining.iter().map(Member::join)).await?;
             members.extend(joining);
         }
         let announcing = futures::stream::iter(&members).map(Member::announce);

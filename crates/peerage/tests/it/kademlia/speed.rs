@@ -7,9 +7,9 @@ mod network;
 use network::{Kind, Network};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everybody_is_found_in_a_network_of_sixty() {
-    let network = Network::new(Kind::Simulated { delay: (0, 5) }, 60).await.unwrap();
-    let times = network.look_ups(60).await;
+async fn everybody_is_found_in_a_network_of_forty() {
+    let network = Network::new(Kind::Simulated { delay: (0, 5) }, 40).await.unwrap();
+    let times = network.look_ups(40).await;
     let found = times.iter().flatten().count();
     assert_eq!(found, times.len());
 }
