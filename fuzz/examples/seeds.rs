@@ -15,6 +15,7 @@ use peerage_core::{
     },
     discovery::{
         Announcement, LegacyPeerRecord, Ports, SignedPeerRecord,
+        kademlia::record_key,
         registry::{Caller, Registry, Statement},
         zone,
     },
@@ -50,6 +51,7 @@ fn main() -> Result<(), Anything> {
     write("discovery", announcements()?)?;
     write("download", downloads(&graphs))?;
     write("gateway", requests(&graphs))?;
+    write("kademlia", offers()?)?;
     write("keys", keys())?;
     write("links", links(&graphs))?;
     write("pipe", frames())?;
@@ -222,6 +224,27 @@ fn announcements() -> Result<Seeds, Anything> {
     Ok(vec![
         ("whole", parts(&[0xa1, 0x0f], &entries)),
         ("only-id", parts(&[0xa1, 0x0f], &["ID", PEER])),
+    ])
+}
+
+fn offers() -> Result<Seeds, Anything> {
+    let key = Keypair::ed25519_from_bytes([1; 32])?;
+    let address = "/ip4/192.0.2.1/udp/4001/quic-v1";
+    let record = |sequence| -> Result<SignedPeerRecord, Anything> {
+        Ok(SignedPeerRecord::sign(&key, sequence, vec![address.parse()?])?)
+    };
+    let (old, new) = (record(1)?.encode(), record(2)?.encode());
+    let name = record_key(&key.public().to_peer_id());
+    let offer = |address: &str, parts: [&[u8]; 3]| {
+        let mut input = Vec::new();
+        push_part(&mut input, address.as_bytes());
+        parts.iter().for_each(|part| push_part(&mut input, part));
+        input
+    };
+    Ok(vec![
+        ("first", offer(address, [&name, &new, &[]])),
+        ("newer", offer("/ip6/fd00::1/tcp/1", [&name, &new, &old])),
+        ("stale", offer("/dns4/localhost/tcp/1/ws", [&name, &old, &new])),
     ])
 }
 

@@ -199,3 +199,4 @@ async fn a_node_only_asks_until_it_is_known_to_be_reachable() {
 
 mod hostile;
 mod kubo;
+mod speed;

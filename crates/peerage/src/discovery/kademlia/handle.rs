@@ -23,7 +23,7 @@ use crate::discovery::{Finding, WayError};
 /// What handles ask of the behaviour.
 pub(super) enum Command {
     LookUp { wanted: Wanted, to: mpsc::Sender<Answer> },
-    Put { record: SignedPeerRecord, done: Done },
+    Put { record: Box<SignedPeerRecord>, done: Done },
     Remove,
     Provide { key: RecordKey, done: Done },
     StopProviding { key: RecordKey },
@@ -102,7 +102,7 @@ impl Kademlia {
     /// When nobody took it within the time of a look-up, or it is the record of
     /// another peer.
     pub async fn put(&self, record: SignedPeerRecord) -> Result<(), WayError> {
-        self.done(|done| Command::Put { record, done }).await
+        self.done(|done| Command::Put { record: Box::new(record), done }).await
     }
 
     /// Says this node's own record no more. Others keep it until it expires.
