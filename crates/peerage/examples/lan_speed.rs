@@ -10,12 +10,20 @@
 
 #[cfg(target_os = "linux")]
 #[allow(dead_code, reason = "it needs little of what the tests need")]
+#[path = "../tests/it/support/lab.rs"]
+mod lab;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "it needs little of what the tests need")]
 #[path = "../tests/it/support/lan.rs"]
 mod lan;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "it needs little of what the tests need")]
+#[path = "../tests/it/support/namespace.rs"]
+mod namespace;
 
 #[cfg(target_os = "linux")]
-fn skip(what: &str, why: &str) {
-    println!("{what} cannot be measured: {why}");
+fn lab_or_skip(what: &str, topology: &[&str]) -> Option<lab::Lab> {
+    lab::Lab::up(topology).inspect_err(|why| println!("{what} cannot be measured: {why}")).ok()
 }
 
 #[cfg(not(target_os = "linux"))]

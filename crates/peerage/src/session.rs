@@ -190,8 +190,7 @@ impl Session {
         let finder = finder(&node, lan.as_ref(), options.ways);
         let keys = watch::Sender::default();
         let keypair = options.node.keypair;
-        let (wide, others) = (options.wide, (finder.clone(), node.clone(), keypair.clone()));
-        servers.spawn(async move { ways::add(&others.0, &others.1, &others.2, wide).await });
+        ways::add(&finder, &node, &keypair, options.wide).await;
         servers.spawn(presence::keep(node.clone(), keypair, finder.clone(), keys.subscribe()));
         let (lan, servers) = (tokio::sync::Mutex::new(lan), tokio::sync::Mutex::new(servers));
         let stop = CancellationToken::new();

@@ -10,6 +10,8 @@ mod peers;
 
 mod command_line;
 mod exchange;
+#[cfg(target_os = "linux")]
+mod far;
 mod finding;
 mod full_disk;
 mod hub;

@@ -54,7 +54,7 @@ pub(super) fn measure(case: &Case) -> io::Result<Outcome> {
     let (_, hubs) = hub.ready(HUB_READY)?;
     let hubs = hubs.join(",");
     let (ann, bob) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    let film: Vec<u8> = (0..BYTES).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let film = film();
     fs::write(ann.path().join("film"), &film)?;
     let share = Running::start(peerage(&lab, "b", ann.path(), &hubs).args(["share", "film"]))?;
     let link = share.wait_for("shared")?["link"].as_str().unwrap_or_default().to_owned();
@@ -83,6 +83,12 @@ pub(super) fn measure(case: &Case) -> io::Result<Outcome> {
         longest_stall: seen.longest,
         paths: seen.paths,
     })
+}
+
+/// Bytes that are not the same everywhere.
+fn film() -> Vec<u8> {
+    let words = 0..BYTES as u64 / 8;
+    words.flat_map(|word| word.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
 }
 
 /// What the events of a get have told.
