@@ -4,7 +4,7 @@
 
 use std::{
     io::{self, Write as _},
-    net::{IpAddr, Ipv6Addr},
+    net::{Ipv4Addr, Ipv6Addr},
     time::{Duration, Instant},
 };
 
@@ -54,10 +54,11 @@ pub(crate) fn play(role: &str, hubs: &[String]) -> io::Result<()> {
 }
 
 async fn hub() -> io::Result<()> {
-    let everywhere = IpAddr::from(Ipv6Addr::UNSPECIFIED);
-    let _relay = RelayServer::spawn(RelayServerConfig::new(everywhere, RELAY_PORT))
-        .await
-        .map_err(io::Error::other)?;
+    let mut config = RelayServerConfig::new(Ipv4Addr::UNSPECIFIED.into(), RELAY_PORT);
+    let sixth = RelayServerConfig::new(Ipv6Addr::UNSPECIFIED.into(), RELAY_PORT);
+    config.http.extend(sixth.http);
+    config.address_discovery.extend(sixth.address_discovery);
+    let _relay = RelayServer::spawn(config).await.map_err(io::Error::other)?;
     let node = spawn(hub_config()?).await?;
     tell(&ready(&node))?;
     orders().next_line().await?;
