@@ -26,6 +26,9 @@ use tokio::time::{Sleep, sleep};
 /// How many peers join, or announce themselves, at the same time.
 const TOGETHER: usize = 50;
 
+/// How many peers are boot nodes.
+const HUBS: usize = 20;
+
 /// How often a peer tries to join, or to announce itself: a machine that runs
 /// a thousand of them may keep some waiting for too long.
 const TRIES: usize = 5;
@@ -96,14 +99,14 @@ impl Network {
     pub(crate) async fn new(kind: Kind, count: usize) -> Result<Self, String> {
         let mut tasks = JoinSet::new();
         let boot = member(kind, &mut tasks, KademliaConfig::machine()).await?;
-        let mut config = KademliaConfig::machine();
-        config.boot_nodes = vec![(boot.peer(), boot.addresses[0].clone())];
         let mut members = vec![boot];
         while members.len() < count {
             let mut joining = Vec::new();
             for number in members.len()..count.min(members.len() + TOGETHER) {
                 let mode = if number % 2 == 0 { Mode::Server } else { Mode::Client };
-                let config = KademliaConfig { mode: Some(mode), ..config.clone() };
+                let boot_nodes = boot_nodes(&members);
+                let config =
+                    KademliaConfig { mode: Some(mode), boot_nodes, ..KademliaConfig::machine() };
                 joining.push(member(kind, &mut tasks, config).await?);
             }
             futures::future::try_join_all(joining.iter().map(Member::join)).await?;
@@ -132,6 +135,13 @@ impl Network {
         let second = (first + 1 + below(count - 1)) % count;
         (&self.members[first], &self.members[second])
     }
+}
+
+/// Some of the first members that answer, as hubs would.
+fn boot_nodes(members: &[Member]) -> Vec<(PeerId, Multiaddr)> {
+    let answering: Vec<&Member> = members.iter().step_by(2).take(HUBS).collect();
+    let chosen = (0..2).map(|_| answering[below(answering.len())]);
+    chosen.map(|member| (member.peer(), member.addresses[0].clone())).collect()
 }
 
 async fn time_to_find(asking: &Member, wanted: &Member) -> Option<Duration> {

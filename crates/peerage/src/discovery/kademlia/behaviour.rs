@@ -19,6 +19,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId, identify};
 use peerage_core::discovery::SignedPeerRecord;
 use peerage_core::discovery::kademlia::RecordRefusal;
+use peerage_core::limits::MAX_KADEMLIA_LOOK_UPS;
 use tokio::sync::mpsc;
 
 use super::config::{KademliaConfig, Mode};
@@ -195,7 +196,13 @@ impl Behaviour {
         }
     }
 
+    /// Begins to bootstrap, unless that is under way: then whoever asks waits
+    /// for its end, as far as there is room.
     fn bootstrap(&mut self, asked: Option<Done>) {
+        if let Some(waiting) = self.queries.bootstrapping() {
+            waiting.extend(asked.filter(|_| waiting.len() < MAX_KADEMLIA_LOOK_UPS));
+            return;
+        }
         self.add_boot_nodes();
         match (self.inner.bootstrap(), asked) {
             (Ok(id), asked) => self.queries.bootstrap(id, asked),

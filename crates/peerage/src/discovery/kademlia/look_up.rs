@@ -39,10 +39,10 @@ pub(super) type Done = oneshot::Sender<Result<(), WayError>>;
 enum Waiting {
     LookUp(LookUp),
     Done(Done),
-    /// Nobody but the timers: bootstrapping, and who asked for it.
+    /// The timers: bootstrapping, and whoever asked for it meanwhile.
     Bootstrap {
         met_somebody: bool,
-        asked: Option<Done>,
+        asked: Vec<Done>,
     },
 }
 
@@ -117,7 +117,16 @@ impl Queries {
 
     /// Waits for bootstrapping.
     pub(super) fn bootstrap(&mut self, id: QueryId, asked: Option<Done>) {
+        let asked = asked.into_iter().collect();
         self.waiting.insert(id, Waiting::Bootstrap { met_somebody: false, asked });
+    }
+
+    /// Those who wait for bootstrapping that has begun.
+    pub(super) fn bootstrapping(&mut self) -> Option<&mut Vec<Done>> {
+        self.waiting.values_mut().find_map(|waiting| match waiting {
+            Waiting::Bootstrap { asked, .. } => Some(asked),
+            _ => None,
+        })
     }
 
     /// Ends the look-ups whose callers have gone.
@@ -171,7 +180,7 @@ impl Queries {
                 let _ = done.send(verdict(&result, stats));
             }
             Some(Waiting::Bootstrap { met_somebody, asked }) => {
-                if let Some(asked) = asked {
+                for asked in asked {
                     let _ = asked.send(if met_somebody { Ok(()) } else { Err(nobody()) });
                 }
                 return Outcome::Bootstrapped { met_somebody };
