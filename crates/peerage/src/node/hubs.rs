@@ -9,7 +9,7 @@ use libp2p::{Multiaddr, PeerId};
 use peerage_core::limits::{MAX_ADDRESSES_PER_PEER, MAX_HUBS};
 
 use super::report::HubReach;
-use crate::routing::{peer_suffix, without_peer};
+use crate::routing::{TransportKind, peer_suffix, without_peer};
 
 /// The pauses after the first failures to reach a hub, in seconds; later ones
 /// are as the last.
@@ -59,14 +59,14 @@ impl Hubs {
         self.0.iter().any(|hub| hub.peer == *peer)
     }
 
-    /// The hubs to dial now, with their addresses.
+    /// The hubs to dial now, with the addresses that are raced with each other.
+    ///
+    /// By TCP and by QUIC side by side, so that the hub tells us how each of the
+    /// two looks from outside: holes are punched for both. By what is left when
+    /// neither gets through.
     pub(super) fn due(&mut self, now: Instant) -> Vec<(PeerId, Vec<Multiaddr>)> {
         let due = self.0.iter_mut().filter(|hub| !hub.connected && hub.next_at <= now);
-        due.map(|hub| {
-            hub.failed(now);
-            (hub.peer, hub.addresses.clone())
-        })
-        .collect()
+        due.flat_map(|hub| hub.dial(now)).collect()
     }
 
     /// When the next hub is due.
@@ -134,6 +134,25 @@ impl Hub {
         Self { peer, addresses, connected: false, reservation: None, failures: 0, next_at: now }
     }
 
+    /// What to dial now, by kind of transport.
+    fn dial(&mut self, now: Instant) -> Vec<(PeerId, Vec<Multiaddr>)> {
+        let (mut tcp, mut quic, mut other) = (Vec::new(), Vec::new(), Vec::new());
+        for address in &self.addresses {
+            let kind = match TransportKind::of(address) {
+                TransportKind::Tcp => &mut tcp,
+                TransportKind::Quic => &mut quic,
+                _ => &mut other,
+            };
+            kind.push(address.clone());
+        }
+        if self.failures == 0 && !(tcp.is_empty() && quic.is_empty()) {
+            other.clear();
+        }
+        self.failed(now);
+        let dials = [tcp, quic, other].into_iter().filter(|addresses| !addresses.is_empty());
+        dials.map(|addresses| (self.peer, addresses)).collect()
+    }
+
     /// Counts an attempt as failed, until it turns out otherwise.
     fn failed(&mut self, now: Instant) {
         let pause = PAUSES[self.failures.min(PAUSES.len() - 1)];
@@ -167,6 +186,16 @@ mod tests {
         assert_eq!(hubs.next_at(), None);
         hubs.disconnected(&peer, now);
         assert_eq!(hubs.next_at(), Some(now));
+    }
+
+    #[test]
+    fn tcp_and_quic_are_dialled_side_by_side_and_the_rest_when_they_fail() {
+        let (now, peer) = (Instant::now(), PeerId::random());
+        let parts = ["tcp/4001", "udp/4001/quic-v1", "tcp/443/ws"];
+        let at = |part| format!("/ip4/192.0.2.1/{part}/p2p/{peer}").parse().unwrap();
+        let mut hubs = Hubs::new(&parts.map(at), PeerId::random(), now);
+        assert_eq!(hubs.due(now).len(), 2);
+        assert_eq!(hubs.due(hubs.next_at().unwrap()).len(), 3);
     }
 
     #[test]

@@ -26,10 +26,8 @@ impl Actor {
     /// Dials a hub from the port that we listen on, so that it sees the address
     /// at which others would reach us.
     pub(super) fn dial_hub(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
-        let options = DialOpts::peer_id(peer)
-            .condition(PeerCondition::DisconnectedAndNotDialing)
-            .addresses(addresses)
-            .build();
+        let options =
+            DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(addresses).build();
         if let Err(error) = self.swarm.dial(options) {
             tracing::debug!(%peer, %error, "the hub is not dialled");
         }

@@ -134,7 +134,7 @@ async fn settle(node: &Node) {
         }
     };
     let _ = tokio::time::timeout(RELAY_WAIT, settled).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
 }
 
 /// A peer that uses hubs, connections that roam, and what the router maps.
