@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 
 /// How many peers join, or announce themselves, at the same time.
-const TOGETHER: usize = 50;
+const TOGETHER: usize = 32;
 
 /// How many peers are boot nodes.
 const HUBS: usize = 20;
@@ -98,15 +98,17 @@ impl Network {
     /// Makes a network of so many.
     pub(crate) async fn new(kind: Kind, count: usize) -> Result<Self, String> {
         let mut tasks = JoinSet::new();
-        let boot = member(kind, &mut tasks, KademliaConfig::machine()).await?;
+        let boot = member(kind, &mut tasks, settings()).await?;
         let mut members = vec![boot];
         while members.len() < count {
             let mut joining = Vec::new();
             for number in members.len()..count.min(members.len() + TOGETHER) {
                 let mode = if number % 2 == 0 { Mode::Server } else { Mode::Client };
-                let boot_nodes = boot_nodes(&members);
-                let config =
-                    KademliaConfig { mode: Some(mode), boot_nodes, ..KademliaConfig::machine() };
+                let config = KademliaConfig {
+                    mode: Some(mode),
+                    boot_nodes: boot_nodes(&members),
+                    ..settings()
+                };
                 joining.push(member(kind, &mut tasks, config).await?);
             }
             futures::future::try_join_all(joining.iter().map(Member::join)).await?;
@@ -134,6 +136,16 @@ impl Network {
         let first = below(count);
         let second = (first + 1 + below(count - 1)) % count;
         (&self.members[first], &self.members[second])
+    }
+}
+
+/// What all have in common: a thousand that refresh their routing tables every
+/// few minutes are more than one machine should play.
+fn settings() -> KademliaConfig {
+    KademliaConfig {
+        bootstrap_interval: Duration::from_secs(3600),
+        random_walk_interval: None,
+        ..KademliaConfig::machine()
     }
 }
 

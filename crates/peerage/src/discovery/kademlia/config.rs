@@ -89,7 +89,7 @@ impl Default for KademliaConfig {
             records: true,
             replication: kad::K_VALUE,
             parallelism: NonZeroUsize::MIN.saturating_add(5),
-            bootstrap_interval: 5 * MINUTE,
+            bootstrap_interval: 10 * MINUTE,
             random_walk_interval: Some(10 * MINUTE),
             record_lifetime: 24 * HOUR,
             republish_interval: 2 * HOUR,

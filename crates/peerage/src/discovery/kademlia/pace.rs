@@ -102,6 +102,6 @@ mod tests {
             while poll_fn(|context| pace.poll(context)).await != Due::Bootstrap {}
             waits.push(start.elapsed().as_secs());
         }
-        assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 512]);
     }
 }
