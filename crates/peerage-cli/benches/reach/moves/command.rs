@@ -27,6 +27,17 @@ pub(super) fn peerage(lab: &Lab, host: &str, home: &Path, hub: &str) -> Command 
     command
 }
 
+/// Starts a hub with all its services; gives the addresses to tell others.
+pub(super) fn hub(lab: &Lab, home: &Path) -> io::Result<(Running, String)> {
+    let mut command = lab.host("relay").command(PEERAGE);
+    command.env("PEERAGE_HOME", home.join("home")).args(["--json", "hub"]);
+    let hub = Running::start(command.stderr(Stdio::null()))?;
+    let told = hub.wait_for("hub")?;
+    let addresses = told["addresses"].as_array().into_iter().flatten();
+    let addresses: Vec<&str> = addresses.filter_map(Value::as_str).collect();
+    Ok((hub, addresses.join(",")))
+}
+
 /// A running command, and what it says; ends when it is dropped.
 pub(super) struct Running {
     child: Child,

@@ -47,12 +47,17 @@ fn run(lab: &Lab, name: &str, arguments: &[&str]) -> io::Result<()> {
     ran.map(drop).map_err(|error| io::Error::other(error.to_string()))
 }
 
-/// Brings a lab up, with the delays of the table and so many Mbit/s.
-fn build(homes: [&str; 2], line: &str) -> io::Result<Lab> {
+/// The lines of the table, and what they carry besides.
+fn lines_of_the_table(more: &str) -> [String; 3] {
+    ["delay=20", "delay=10", "delay=5"].map(|delay| format!("{delay} {more}"))
+}
+
+/// Brings a lab up; the lines are the dialler's, the listener's and the hub's.
+fn build(homes: [&str; 2], lines: &[String; 3]) -> io::Result<Lab> {
     let lab = Lab::up(&["nat", homes[0], homes[1]]);
     let lab = lab.map_err(|error| io::Error::other(error.to_string()))?;
-    for (host, delay) in [("a", "delay=20"), ("b", "delay=10"), ("relay", "delay=5")] {
-        let settings: Vec<&str> = [host, delay].into_iter().chain(line.split(' ')).collect();
+    for (host, line) in ["a", "b", "relay"].into_iter().zip(lines) {
+        let settings: Vec<&str> = [host].into_iter().chain(line.split(' ')).collect();
         run(&lab, "shape", &settings)?;
     }
     Ok(lab)

@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{
     Case, build,
     command::{Running, peerage},
+    lines_of_the_table,
 };
 use crate::table::process::Player;
 
@@ -49,7 +50,7 @@ impl Outcome {
 
 /// Transfers a file while it is disturbed.
 pub(super) fn measure(case: &Case) -> io::Result<Outcome> {
-    let lab = build(case.homes, LINE)?;
+    let lab = build(case.homes, &lines_of_the_table(LINE))?;
     let hub = Player::start(&lab, "relay", "hub", &[])?;
     let (_, hubs) = hub.ready(HUB_READY)?;
     let hubs = hubs.join(",");
