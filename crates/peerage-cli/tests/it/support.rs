@@ -62,6 +62,10 @@ impl Home {
             .env_remove("PEERAGE_NO_DISCOVERY")
             .env_remove("PEERAGE_IDENTITY")
             .env_remove("PEERAGE_PEERS")
+            .env_remove("PEERAGE_HUBS")
+            .env_remove("PEERAGE_ZONES")
+            .env_remove("PEERAGE_MAINLINE")
+            .env_remove("PEERAGE_NO_PORT_MAPPING")
             .env_remove("PEERAGE_PASSPHRASE_FILE");
         command
     }
