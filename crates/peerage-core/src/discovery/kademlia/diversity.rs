@@ -95,6 +95,18 @@ impl Diversity {
         self.members.contains_key(peer)
     }
 
+    /// How many peers are noted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether no peer is noted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Notes that a peer is in no bucket any more.
     pub fn remove(&mut self, peer: &PeerId) {
         self.members.remove(peer);

@@ -248,7 +248,10 @@ impl Behaviour {
                 let find = |peer, said: &[Multiaddr]| find(inner, guard, peer, said);
                 match self.queries.progress(id, result, (&stats, step.last), find) {
                     Outcome::BadRecord => count(&self.counters.bad_records),
-                    Outcome::Bootstrapped { met_somebody } => self.pace.bootstrapped(met_somebody),
+                    Outcome::Bootstrapped { met_somebody } => {
+                        let knows_many = self.guard.len() >= kad::K_VALUE.get();
+                        self.pace.bootstrapped(met_somebody && knows_many);
+                    }
                     Outcome::Told => {}
                 }
             }

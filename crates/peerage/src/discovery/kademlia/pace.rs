@@ -8,8 +8,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::KademliaConfig;
 
-/// How soon bootstrapping is tried again when nobody answered; twice as long
-/// each time that it fails again.
+/// How soon bootstrapping comes again when nobody answered, or when few did;
+/// twice as long each time that this is still so.
 const FIRST_RETRY: Duration = Duration::from_secs(2);
 
 /// How often what has expired is forgotten.
@@ -71,10 +71,12 @@ impl Pace {
         Poll::Pending
     }
 
-    /// Tries again soon when bootstrapping met nobody.
-    pub(super) fn bootstrapped(&mut self, met_somebody: bool) {
+    /// Bootstraps again soon unless many peers are known by now: nobody may
+    /// have been there, and two that came at the same moment miss each other,
+    /// for whoever both asked knew neither yet.
+    pub(super) fn bootstrapped(&mut self, knows_many: bool) {
         let bootstrap = &mut self.rounds[0];
-        if met_somebody {
+        if knows_many {
             self.retry = FIRST_RETRY;
             return;
         }
@@ -90,7 +92,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn everything_comes_round_and_failure_comes_sooner() {
+    async fn everything_comes_round_and_bootstrapping_sooner_while_few_are_known() {
         let mut pace = Pace::new(&KademliaConfig::default());
         let start = Instant::now();
         assert_eq!(poll_fn(|context| pace.poll(context)).await, Due::Bootstrap);

@@ -170,6 +170,11 @@ impl Guard {
         self.diversity.contains(peer)
     }
 
+    /// How many peers are noted as being in the routing table.
+    pub(super) fn len(&self) -> usize {
+        self.diversity.len()
+    }
+
     /// Notes that a peer is in the routing table no more.
     pub(super) fn left(&mut self, peer: &PeerId) {
         self.diversity.remove(peer);
