@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `--moves` transfers files while the path between two homes changes;
-//! `--speed` measures what one stream carries.
+//! `--speed` measures what one stream carries; both take `--tries N`, and
+//! `--only TEXT` for the rows with this in their name.
 //!
 //! Without `--pairs` it measures nothing, so that it is not run by the way;
 //! `all` is every type with every other, and takes hours.

@@ -7,7 +7,7 @@ mod transfer;
 
 use std::io;
 
-use crate::table::lab::Lab;
+use crate::table::{lab::Lab, options::Options};
 
 /// A way to disturb a transfer; it is over when the network is back.
 type Disturb = fn(&Lab) -> io::Result<()>;
@@ -68,17 +68,19 @@ fn build(homes: [&str; 2], lines: &[String; 3]) -> io::Result<Lab> {
 /// # Errors
 ///
 /// When the lab does not work.
-pub(crate) fn print() -> io::Result<()> {
+pub(crate) fn print(options: &Options) -> io::Result<()> {
     println!(
         "| a transfer of 60 MB while | completes | identical | goes on after, s | longest stall, s | paths |"
     );
     println!("| --- | --- | --- | ---: | ---: | --- |");
-    for case in &CASES {
-        let row = match transfer::measure(case) {
-            Ok(one) => one.row(case.name),
-            Err(error) => format!("| {} | no: {error} | | | | |", case.name),
-        };
-        println!("{row}");
+    for case in CASES.iter().filter(|case| case.name.contains(&options.only)) {
+        for _ in 0..options.tries {
+            let row = match transfer::measure(case) {
+                Ok(one) => one.row(case.name),
+                Err(error) => format!("| {} | no: {error} | | | | |", case.name),
+            };
+            println!("{row}");
+        }
     }
     Ok(())
 }
@@ -88,6 +90,6 @@ pub(crate) fn print() -> io::Result<()> {
 /// # Errors
 ///
 /// When the lab does not work.
-pub(crate) fn print_speed() -> io::Result<()> {
-    speed::print()
+pub(crate) fn print_speed(options: &Options) -> io::Result<()> {
+    speed::print(options)
 }

@@ -8,7 +8,7 @@ pub(crate) mod lab;
 mod namespace;
 
 mod lines;
-mod options;
+pub(crate) mod options;
 mod pair;
 pub(crate) mod process;
 mod report;
@@ -32,8 +32,12 @@ pub(crate) fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let result = match &arguments[..] {
         [role, name, hubs @ ..] if role == process::ROLE => roles::play(name, hubs),
-        [what, ..] if what == "--moves" => moves::print(),
-        [what, ..] if what == "--speed" => moves::print_speed(),
+        [what, ..] if what == "--moves" => {
+            Options::read(&arguments).and_then(|options| moves::print(&options))
+        }
+        [what, ..] if what == "--speed" => {
+            Options::read(&arguments).and_then(|options| moves::print_speed(&options))
+        }
         arguments => Options::read(arguments).and_then(|options| print_table(&options)),
     };
     match result {
