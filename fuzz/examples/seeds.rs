@@ -58,6 +58,7 @@ fn main() -> Result<(), Anything> {
     write("select", walks(&graphs)?)?;
     write("static_list", static_lists())?;
     write("text", texts())?;
+    write("yamux", yamux_frames())?;
     write("zone", zone()?)?;
     write("tracker", trackers()?)?;
     Ok(())
@@ -314,6 +315,14 @@ fn frames() -> Seeds {
     let whole = [&[2][..], &pipe::header(3), b"abc", &pipe::header(1), b"d", &pipe::header(0)];
     let after_the_end = [&[9][..], &pipe::header(0), b"x"];
     vec![("whole", whole.concat()), ("after-the-end", after_the_end.concat())]
+}
+
+/// How large a piece may be, how many bytes come at once, the frames.
+fn yamux_frames() -> Seeds {
+    let header = |kind: u8, flags: u8, length: u8| [0, kind, 0, flags, 0, 0, 0, 1, 0, 0, 0, length];
+    let opens = [&[3, 4][..], &header(0, 1, 6), b"abcdef", &header(0, 4, 1), b"g"].concat();
+    let window = [&[0, 0][..], &header(1, 0, 255), &header(2, 1, 9)].concat();
+    vec![("data", opens), ("others", window)]
 }
 
 /// Flags, a range, how many names, the names, the blocks: see the target.

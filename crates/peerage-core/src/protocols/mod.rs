@@ -6,3 +6,4 @@ pub mod link;
 pub mod pipe;
 pub mod rendezvous;
 pub mod tracker;
+pub mod yamux;

@@ -8,7 +8,10 @@
 //!
 //! A frame never exceeds the window that the receiver has granted, which the
 //! specification has at 256 KiB to begin with, so every peer takes large
-//! frames.
+//! frames. Crate `yamux` itself ends a connection over a frame of more than
+//! 1 MiB, whatever window it granted, and js-yamux sends as much in one frame
+//! as the window allows. So what comes in is cut first (`split`), which lets
+//! windows grow to what a path holds.
 //!
 //! [specification]: https://github.com/libp2p/specs/blob/master/yamux/README.md
 
@@ -19,8 +22,12 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
-use peerage_core::limits::MAX_STREAMS_PER_CONNECTION;
+use peerage_core::limits::{MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 use yamux::{Connection, ConnectionError, DEFAULT_CREDIT, Mode};
+
+use self::split::Split;
+
+mod split;
 
 /// The name by which multistream-select agrees on this protocol.
 pub const PROTOCOL: &str = "/yamux/1.0.0";
@@ -39,13 +46,9 @@ const MAX_STREAMS: usize = 4 * MAX_STREAMS_PER_CONNECTION;
 /// reset.
 const MAX_WAITING_STREAMS: usize = MAX_STREAMS_PER_CONNECTION;
 
-/// How much the receive windows of a connection may grow, all together. Crate
-/// `yamux` ends a connection over a frame of more than 1 MiB, and js-yamux
-/// sends as much in one frame as the window allows; so no window may be larger.
-const WINDOW_GROWTH: usize = MAX_FRAME_BYTES - DEFAULT_CREDIT as usize;
-
-/// The largest frame that crate `yamux` takes.
-const MAX_FRAME_BYTES: usize = 1024 * 1024;
+/// The largest frame that crate `yamux` is given: it makes room for all of it
+/// before the first byte has come.
+const MAX_FRAME_BYTES: u32 = 256 * 1024;
 
 fn config() -> yamux::Config {
     let mut config = yamux::Config::default();
@@ -53,14 +56,14 @@ fn config() -> yamux::Config {
         .set_split_send_size(FRAME_BYTES)
         .set_max_num_streams(MAX_STREAMS)
         .set_max_connection_receive_window(Some(
-            MAX_STREAMS * DEFAULT_CREDIT as usize + WINDOW_GROWTH,
+            MAX_STREAMS * DEFAULT_CREDIT as usize + MAX_WINDOW_GROWTH,
         ));
     config
 }
 
 /// A connection that carries many streams.
 pub(crate) struct Muxer<S> {
-    connection: Connection<S>,
+    connection: Connection<Split<S>>,
     /// yamux makes progress only while it is asked for inbound streams, so
     /// some may come while the swarm does not want any.
     waiting: VecDeque<yamux::Stream>,
@@ -72,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Muxer<S> {
     pub(crate) fn new(socket: S, dialled: bool) -> Self {
         let mode = if dialled { Mode::Client } else { Mode::Server };
         Self {
-            connection: Connection::new(socket, config(), mode),
+            connection: Connection::new(Split::new(socket, MAX_FRAME_BYTES), config(), mode),
             waiting: VecDeque::new(),
             wanted: None,
         }
