@@ -11,7 +11,7 @@ use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::dns::{ResolverConfig, ResolverOpts};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, dns, noise, quic, relay, tcp, websocket};
-use peerage_core::limits::{MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
+use peerage_core::limits::{MAX_QUIC_STREAM_WINDOW, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 
 use super::roaming::{self, Roaming};
 use super::socket::tune;
@@ -124,7 +124,7 @@ fn quic_config(keypair: &Keypair) -> quic::Config {
     config.max_idle_timeout = millis(QUIC_IDLE_TIMEOUT);
     config.keep_alive_interval = QUIC_KEEP_ALIVE;
     config.max_concurrent_stream_limit = count(2 * MAX_STREAMS_PER_CONNECTION);
-    config.max_stream_data = count(MAX_WINDOW_GROWTH / 2);
+    config.max_stream_data = count(MAX_QUIC_STREAM_WINDOW);
     config.max_connection_data = count(MAX_WINDOW_GROWTH);
     config
 }

@@ -11,9 +11,12 @@ use iroh::endpoint::{
 };
 use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher as _};
 use libp2p::identity::Keypair;
-use noq::congestion::Bbr3Config;
-use peerage_core::limits::{MAX_RELAYS, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 
+use peerage_core::limits::{
+    MAX_QUIC_STREAM_WINDOW, MAX_RELAYS, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH,
+};
+
+use super::congestion::Bbr;
 use super::{ALPN, certificate, relay_address};
 use crate::node::Network;
 
@@ -125,20 +128,20 @@ impl Roaming {
     }
 }
 
-/// BBR keeps its speed where packets are lost for other reasons than a queue;
-/// the windows are those of libp2p's QUIC.
+/// The windows are those of libp2p's QUIC.
 fn transport_config() -> QuicTransportConfig {
-    let streams = VarInt::from_u32(u32::try_from(2 * MAX_STREAMS_PER_CONNECTION).unwrap_or(256));
-    let window = VarInt::from_u32(u32::try_from(MAX_WINDOW_GROWTH).unwrap_or(8 << 20));
-    let idle = IdleTimeout::try_from(IDLE_TIMEOUT).ok();
     QuicTransportConfig::builder()
-        .max_concurrent_bidi_streams(streams)
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        .stream_receive_window(window)
-        .receive_window(window)
+        .max_concurrent_bidi_streams(count(2 * MAX_STREAMS_PER_CONNECTION))
+        .max_concurrent_uni_streams(count(0))
+        .stream_receive_window(count(MAX_QUIC_STREAM_WINDOW))
+        .receive_window(count(MAX_WINDOW_GROWTH))
         .send_window(MAX_WINDOW_GROWTH as u64)
-        .max_idle_timeout(idle)
+        .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())
         .datagram_receive_buffer_size(None)
-        .congestion_controller_factory(Arc::new(Bbr3Config::default()))
+        .congestion_controller_factory(Arc::new(Bbr::default()))
         .build()
+}
+
+fn count(number: usize) -> VarInt {
+    VarInt::from_u32(u32::try_from(number).unwrap_or(u32::MAX))
 }

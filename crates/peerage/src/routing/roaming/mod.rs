@@ -14,6 +14,7 @@
 
 mod address;
 mod certificate;
+mod congestion;
 mod endpoint;
 mod muxer;
 mod transport;
