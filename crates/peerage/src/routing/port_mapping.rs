@@ -2,12 +2,21 @@
 
 use std::net::SocketAddrV4;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use portmapper::{Client, Config};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// How soon a router that maps nothing is asked again; twice as long each time.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often it is asked at least: somebody may have told it to map ports.
+const ASK_SELDOM: Duration = Duration::from_secs(10 * 60);
 
 /// The addresses that a router maps to one of ours, as they change; none while
 /// it maps nothing. By PCP, NAT-PMP or `UPnP`, whichever it speaks, over IPv4.
@@ -15,19 +24,50 @@ use portmapper::{Client, Config};
 pub(crate) fn map_port(listening: &Multiaddr) -> Option<BoxStream<'static, Option<Multiaddr>>> {
     let (protocol, port) = local_port(listening)?;
     let client = Client::new(Config { protocol, ..Config::default() });
-    client.update_local_port(port);
-    client.procure_mapping();
     let outside = client.watch_external_address();
+    let asking = Asking { client, port, outside, pause: ASK_AGAIN };
     let listening = listening.clone();
-    let changes = stream::unfold((client, outside), move |(client, mut outside)| {
+    let changes = stream::unfold(asking, move |mut asking| {
         let listening = listening.clone();
         async move {
-            outside.changed().await.ok()?;
-            let seen = *outside.borrow_and_update();
-            Some((seen.map(|seen| as_seen(&listening, seen)), (client, outside)))
+            let seen = asking.next().await?;
+            Some((seen.map(|seen| as_seen(&listening, seen)), asking))
         }
     });
     Some(changes.boxed())
+}
+
+/// A port that a router is asked to map, until it does.
+struct Asking {
+    client: Client,
+    port: NonZeroU16,
+    outside: watch::Receiver<Option<SocketAddrV4>>,
+    pause: Duration,
+}
+
+impl Asking {
+    /// What the port is outside, once that changes.
+    async fn next(&mut self) -> Option<Option<SocketAddrV4>> {
+        while self.outside.borrow().is_none() {
+            self.ask().await;
+            if let Ok(changed) = timeout(self.pause, self.outside.changed()).await {
+                changed.ok()?;
+                self.pause = ASK_AGAIN;
+                return Some(*self.outside.borrow_and_update());
+            }
+            self.pause = (2 * self.pause).min(ASK_SELDOM);
+        }
+        self.outside.changed().await.ok()?;
+        Some(*self.outside.borrow_and_update())
+    }
+
+    /// Asks the router, by what it speaks: unless that was found out first, the
+    /// crate tries `UPnP` alone, and a failure is final.
+    async fn ask(&self) {
+        let _whatever_it_speaks = self.client.probe().await;
+        self.client.update_local_port(self.port);
+        self.client.procure_mapping();
+    }
 }
 
 /// The port of an address of IPv4 by TCP or QUIC that other hosts may use.
