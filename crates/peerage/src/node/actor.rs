@@ -289,7 +289,7 @@ impl Actor {
     }
 
     /// Tells whoever listens; that nobody does is no fault.
-    fn tell(&self, event: NodeEvent) {
+    pub(super) fn tell(&self, event: NodeEvent) {
         let _ = self.events.send(event);
     }
 
@@ -355,7 +355,9 @@ impl Actor {
         }
         self.streams.set_rank(id, &connection);
         let first = self.state.add_connection(id, connection.clone(), &self.streams);
-        self.hubs.connected(&peer);
+        if self.hubs.connected(&peer) {
+            self.on_hub_back(peer);
+        }
         self.doubt(&peer);
         self.watch(id, &connection);
         self.settle(&connection);

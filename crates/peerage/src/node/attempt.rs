@@ -185,6 +185,12 @@ impl Attempt {
         Some(next)
     }
 
+    /// Dials what hangs once more, now.
+    pub(super) fn hurry(&mut self, now: Instant) {
+        self.redials = self.redials.min(REDIALS - 1);
+        self.redial_at = now;
+    }
+
     /// Puts in again what hangs, when it is time to.
     fn redial(&mut self, now: Instant) {
         if !self.redials_later() || now < self.redial_at {
@@ -328,6 +334,8 @@ mod tests {
             then += REDIAL;
         }
         assert_eq!((attempt.next(then), attempt.next_at()), (None, None));
+        attempt.hurry(then);
+        assert_eq!(attempt.next(then), Some(only), "the network is back");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub enum NodeEvent {
         /// Why.
         reason: DisconnectReason,
     },
+    /// A hub that was lost is connected again: the network is back.
+    HubBack(PeerId),
     /// The peer has said what software and protocols it has.
     Identified(PeerId),
     /// The node can be reached at another address from now on.

@@ -12,8 +12,9 @@ use super::report::HubReach;
 use crate::routing::{TransportKind, peer_suffix, without_peer};
 
 /// The pauses after the first failures to reach a hub, in seconds; later ones
-/// are as the last.
-const PAUSES: [u64; 5] = [1, 1, 5, 15, 60];
+/// are as the last. Short for as long as people wait for a network to be back:
+/// a dial that hangs sends its first packet again ever more seldom.
+const PAUSES: [u64; 11] = [1, 1, 2, 2, 2, 2, 2, 2, 5, 15, 60];
 
 /// The protocol by which a reservation is made.
 pub(super) const HOP: &str = "/libp2p/circuit/relay/0.2.0/hop";
@@ -27,6 +28,8 @@ struct Hub {
     peer: PeerId,
     addresses: Vec<Multiaddr>,
     connected: bool,
+    /// It was connected before.
+    lost: bool,
     reservation: Option<ListenerId>,
     failures: usize,
     next_at: Instant,
@@ -74,17 +77,19 @@ impl Hubs {
         self.0.iter().filter(|hub| !hub.connected).map(|hub| hub.next_at).min()
     }
 
-    /// Notes that a peer is connected, if it is a hub.
-    pub(super) fn connected(&mut self, peer: &PeerId) {
-        if let Some(hub) = self.find(peer) {
-            (hub.connected, hub.failures) = (true, 0);
-        }
+    /// Notes that a peer is connected, if it is a hub; whether it is one that
+    /// had been lost.
+    pub(super) fn connected(&mut self, peer: &PeerId) -> bool {
+        let Some(hub) = self.find(peer) else { return false };
+        (hub.connected, hub.failures) = (true, 0);
+        std::mem::take(&mut hub.lost)
     }
 
     /// Notes that a peer is connected no more: a hub is dialled again at once.
     pub(super) fn disconnected(&mut self, peer: &PeerId, now: Instant) {
         if let Some(hub) = self.find(peer) {
-            (hub.connected, hub.reservation, hub.next_at) = (false, None, now);
+            (hub.connected, hub.lost) = (false, true);
+            (hub.reservation, hub.next_at) = (None, now);
         }
     }
 
@@ -131,7 +136,8 @@ impl Hubs {
 impl Hub {
     fn new(peer: PeerId, address: &Multiaddr, now: Instant) -> Self {
         let addresses = vec![without_peer(address)];
-        Self { peer, addresses, connected: false, reservation: None, failures: 0, next_at: now }
+        let (connected, lost, reservation, failures) = (false, false, None, 0);
+        Self { peer, addresses, connected, lost, reservation, failures, next_at: now }
     }
 
     /// What to dial now, by kind of transport.
@@ -175,17 +181,19 @@ mod tests {
         let peer = PeerId::random();
         let mut hubs = Hubs::new(&[hub(1, peer), hub(2, peer)], PeerId::random(), now);
         let mut then = now;
-        for seconds in [1, 1, 5, 15, 60, 60] {
+        for seconds in PAUSES.into_iter().chain([60]) {
             assert_eq!(hubs.due(then)[0].1.len(), 2);
             assert!(hubs.due(then).is_empty());
             let next = hubs.next_at().unwrap();
             assert_eq!(next - then, Duration::from_secs(seconds));
             then = next;
         }
-        hubs.connected(&peer);
+        assert!(!hubs.connected(&peer), "it was not there before");
         assert_eq!(hubs.next_at(), None);
         hubs.disconnected(&peer, now);
         assert_eq!(hubs.next_at(), Some(now));
+        assert!(hubs.connected(&peer), "it is back");
+        assert!(!hubs.connected(&peer), "it was there all the time");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use peerage_core::limits::MAX_CONNECT_ATTEMPTS;
 use tokio::sync::mpsc;
 
 use super::actor::{Actor, Command, is_elsewhere};
-use super::event::{Connection, Direction};
+use super::event::{Connection, Direction, NodeEvent};
 use super::hubs::HOP;
 use super::report::Reach;
 use crate::discovery::surroundings;
@@ -44,6 +44,20 @@ impl Actor {
         self.changed_at = Some(now);
         self.hubs.hurry(now);
         self.doubts.values().for_each(|doubt| doubt.notify_one());
+        self.check_relays();
+    }
+
+    /// Hurries what hangs when a hub is there again that was lost: the network
+    /// is back, and whatever waits to send again need not wait longer.
+    pub(super) fn on_hub_back(&mut self, hub: PeerId) {
+        let now = Instant::now();
+        self.attempts.values_mut().for_each(|attempt| attempt.hurry(now));
+        self.check_relays();
+        self.tell(NodeEvent::HubBack(hub));
+    }
+
+    /// Lets the roaming endpoint look after its connections with relays.
+    fn check_relays(&self) {
         if let Some(roaming) = self.roaming.clone() {
             tokio::spawn(async move { roaming.network_changed().await });
         }

@@ -8,6 +8,7 @@ use std::{
 
 use libp2p::{Multiaddr, PeerId};
 use peerage_core::protocols::exchange::download::ProviderId;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{
     exchange::{bitswap::Bitswap, gateway},
-    node::{Node, OpenStreamError},
+    node::{Node, NodeEvent, OpenStreamError},
 };
 
 /// A peer to download from.
@@ -108,7 +109,20 @@ impl Worker {
             self.tell_lost(&reason, true);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                () = self.network_back() => {}
                 () = self.shared.stopped().cancelled() => return End::Over,
+            }
+        }
+    }
+
+    /// Waits until a hub that was lost is there again.
+    async fn network_back(&self) {
+        let mut events = self.node.events();
+        loop {
+            match events.recv().await {
+                Ok(NodeEvent::HubBack(_)) => return,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return std::future::pending().await,
             }
         }
     }
