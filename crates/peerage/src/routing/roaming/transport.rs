@@ -129,7 +129,9 @@ impl Listener {
         let incoming = stream::unfold(endpoint, |endpoint| async move {
             endpoint.accept().await.map(|incoming| (incoming, endpoint))
         });
-        Self { id, incoming: incoming.boxed(), places: places.boxed(), known: HashSet::new() }
+        // Both end with the endpoint, and are polled until the swarm ends too.
+        let (incoming, places) = (incoming.fuse().boxed(), places.fuse().boxed());
+        Self { id, incoming, places, known: HashSet::new() }
     }
 
     /// Reports relays that are new or gone.
