@@ -322,6 +322,12 @@ pub const MAX_INCOMING_CONNECTIONS: u32 = 128;
 /// How many connections we open ourselves at the most.
 pub const MAX_OUTGOING_CONNECTIONS: u32 = 128;
 
+/// How many connections a node opens that takes part in Kademlia, unless it is
+/// set to more: a look-up leaves some twenty of them, for as long as they idle,
+/// and friends must find room beside them. With those of others, they stay
+/// within the 1,024 files that a process may usually open.
+pub const MAX_KADEMLIA_OUTGOING_CONNECTIONS: u32 = 512;
+
 /// How many connections one peer may hold: both sides may dial several
 /// addresses at once, and the spare connections close when they idle.
 pub const MAX_CONNECTIONS_PER_PEER: u32 = 8;

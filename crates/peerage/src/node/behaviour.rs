@@ -7,13 +7,14 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
 use libp2p::{PeerId, autonat, dcutr, identify, relay};
+use peerage_core::limits::MAX_KADEMLIA_OUTGOING_CONNECTIONS;
 
 use super::admission;
 use super::config::RelayLimits;
 use super::reachability;
 use super::serving;
 use super::streams::{self, Streams};
-use super::{NodeConfig, NodeLimits, SpawnError};
+use super::{NodeConfig, SpawnError};
 use crate::discovery::kademlia;
 use crate::routing::{PathTable, Roaming, TransportConfig, build};
 
@@ -72,7 +73,7 @@ fn behaviour(
     let services = config.services;
     Behaviour {
         admission: admission::Behaviour::new(config.limits.connections_per_network),
-        limits: connection_limits::Behaviour::new(limits(&config.limits)),
+        limits: connection_limits::Behaviour::new(limits(config)),
         streams: streams::Behaviour::new(streams),
         identify: identify::Behaviour::new(identify),
         circuits,
@@ -89,10 +90,15 @@ fn kademlia(config: &NodeConfig) -> Option<kademlia::Behaviour> {
     config.kademlia.clone().map(|settings| kademlia::Behaviour::new(own, settings))
 }
 
-fn limits(limits: &NodeLimits) -> ConnectionLimits {
+fn limits(config: &NodeConfig) -> ConnectionLimits {
+    let limits = &config.limits;
+    let outgoing = match config.kademlia {
+        Some(_) => limits.outgoing_connections.max(MAX_KADEMLIA_OUTGOING_CONNECTIONS),
+        None => limits.outgoing_connections,
+    };
     ConnectionLimits::default()
         .with_max_established_incoming(Some(limits.incoming_connections))
-        .with_max_established_outgoing(Some(limits.outgoing_connections))
+        .with_max_established_outgoing(Some(outgoing))
         .with_max_established_per_peer(Some(limits.connections_per_peer))
         .with_max_pending_incoming(Some(limits.pending_connections))
         .with_max_pending_outgoing(Some(limits.pending_connections))
