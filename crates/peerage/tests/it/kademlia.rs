@@ -83,6 +83,20 @@ async fn found(kademlia: &Kademlia, key: &Key) -> Vec<Finding> {
     soon("the look-up's end", findings.collect()).await
 }
 
+/// Waits until a look-up finds the signed records of all these peers: peers
+/// that are told of a provider do not answer that they have noted it.
+async fn found_signed(kademlia: &Kademlia, key: &Key, wanted: &[PeerId]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    until("the signed records of all providers", async || {
+        findings = found(kademlia, key).await;
+        let signed =
+            |peer: &PeerId| findings.iter().any(|one| one.peer == *peer && one.record.is_some());
+        wanted.iter().all(signed)
+    })
+    .await;
+    findings
+}
+
 fn content(text: &str) -> Key {
     Key::Content(hash(codec::RAW, HashKind::Sha2_256, text.as_bytes()))
 }
@@ -139,13 +153,12 @@ async fn providers_of_content_and_of_a_topic_are_found() {
         let presence = presence(keypair, host.listen_addresses(), keys.clone());
         of(host).announce(&presence).await.unwrap();
     }
+    let wanted = hosts.each_ref().map(|(_, host)| host.peer_id());
     for key in &keys {
-        let findings = found(&of(&nodes[4]), key).await;
+        let findings = found_signed(&of(&nodes[4]), key, &wanted).await;
         for (_, host) in &hosts {
-            let mine: Vec<_> =
-                findings.iter().filter(|found| found.peer == host.peer_id()).collect();
-            assert!(mine.iter().any(|found| found.record.is_some()), "{key}: {findings:?}");
-            assert!(mine.iter().all(|found| found.addresses == host.listen_addresses()));
+            let mut mine = findings.iter().filter(|found| found.peer == host.peer_id());
+            assert!(mine.all(|found| found.addresses == host.listen_addresses()));
         }
         assert!(findings.iter().all(|f| hosts.iter().any(|(_, host)| host.peer_id() == f.peer)));
     }
