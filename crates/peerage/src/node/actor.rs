@@ -386,7 +386,7 @@ impl Actor {
         let worth = self.worth_dialling(&addresses);
         self.state.book().add(peer_id, &worth);
         if self.hubs.contains(&peer_id) {
-            self.use_relays(&addresses);
+            self.use_relays(&peer_id, &addresses);
         }
         let mut protocols = info.protocols;
         protocols.truncate(limits::MAX_PROTOCOLS_PER_PEER);

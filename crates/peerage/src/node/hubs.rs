@@ -62,6 +62,12 @@ impl Hubs {
         self.0.iter().any(|hub| hub.peer == *peer)
     }
 
+    /// Whether a hub is the first of all, in an order that is the same for all
+    /// peers with these hubs.
+    pub(super) fn is_first(&self, peer: &PeerId) -> bool {
+        self.0.iter().map(|hub| &hub.peer).min() == Some(peer)
+    }
+
     /// The hubs to dial now, with the addresses that are raced with each other.
     ///
     /// By TCP and by QUIC side by side, so that the hub tells us how each of the

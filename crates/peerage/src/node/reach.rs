@@ -22,6 +22,10 @@ use crate::routing::{Moves, Roaming, TransportKind, dialable, map_port, relay_ur
 /// here: they cannot know where this node is now.
 const UNSETTLED: Duration = Duration::from_secs(30);
 
+/// How much later the relays of other hubs than the first are used: as long as
+/// it takes to become at home at the first.
+const OTHER_RELAYS_LATER: Duration = Duration::from_secs(1);
+
 impl Actor {
     /// Dials a hub from the port that we listen on, so that it sees the address
     /// at which others would reach us.
@@ -64,11 +68,17 @@ impl Actor {
     }
 
     /// Keeps the relays of a hub in mind, those that roaming connections use.
-    pub(super) fn use_relays(&self, addresses: &[Multiaddr]) {
+    ///
+    /// A peer is at home at the first that it knows, unless another is much
+    /// nearer. Peers at home at the same one reach each other sooner, so those
+    /// of all other hubs come a little later.
+    pub(super) fn use_relays(&self, hub: &PeerId, addresses: &[Multiaddr]) {
         let Some(roaming) = &self.roaming else { return };
         let urls: Vec<_> = addresses.iter().filter_map(relay_url).collect();
         let roaming = roaming.clone();
+        let later = if self.hubs.is_first(hub) { Duration::ZERO } else { OTHER_RELAYS_LATER };
         tokio::spawn(async move {
+            tokio::time::sleep(later).await;
             for url in urls {
                 roaming.add_relay(url).await;
             }
