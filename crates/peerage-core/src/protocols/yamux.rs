@@ -129,6 +129,7 @@ impl FrameSplitter {
     /// Begins a piece of a frame of which so many bytes are to come.
     fn begin_piece(&mut self, left: u32) {
         if self.rest > 0 {
+            // What begins a stream was said with the first piece.
             self.header[FLAGS - 1..=FLAGS].fill(0);
         }
         self.piece = left.min(self.most);

@@ -32,8 +32,8 @@ use crate::routing::{TransportKind, dialable, peer_suffix, preference, without_p
 pub(super) const HEAD_START: Duration = Duration::from_millis(50);
 
 /// How long direct addresses are tried alone before the first relay joins in:
-/// as long as a peer on the local network takes to answer. Whoever is behind
-/// routers waits for it each time.
+/// hardly, since whoever is behind routers waits for it each time, and a
+/// relayed handshake too many costs little.
 const BEFORE_RELAYS: Duration = Duration::from_millis(2);
 
 /// How long one relay is tried before the next joins in.

@@ -187,7 +187,7 @@ mod tests {
         let peer = PeerId::random();
         let mut hubs = Hubs::new(&[hub(1, peer), hub(2, peer)], PeerId::random(), now);
         let mut then = now;
-        for seconds in PAUSES.into_iter().chain([60]) {
+        for seconds in [1, 1, 2, 2, 2, 2, 2, 2, 5, 15, 60, 60] {
             assert_eq!(hubs.due(then)[0].1.len(), 2);
             assert!(hubs.due(then).is_empty());
             let next = hubs.next_at().unwrap();
@@ -210,6 +210,19 @@ mod tests {
         let mut hubs = Hubs::new(&parts.map(at), PeerId::random(), now);
         assert_eq!(hubs.due(now).len(), 2);
         assert_eq!(hubs.due(hubs.next_at().unwrap()).len(), 3);
+    }
+
+    #[test]
+    fn the_first_hub_is_the_same_whatever_their_order() {
+        let (one, two) = (hub(1, PeerId::random()), hub(2, PeerId::random()));
+        let first = |hubs: &[Multiaddr]| {
+            let hubs = Hubs::new(hubs, PeerId::random(), Instant::now());
+            let first: Vec<PeerId> =
+                hubs.0.iter().map(|hub| hub.peer).filter(|peer| hubs.is_first(peer)).collect();
+            assert_eq!(first.len(), 1);
+            first
+        };
+        assert_eq!(first(&[one.clone(), two.clone()]), first(&[two, one]));
     }
 
     #[test]

@@ -76,3 +76,44 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Split<S> {
         Pin::new(&mut self.socket).poll_close(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::AsyncReadExt as _;
+    use futures::io::Cursor;
+
+    use super::*;
+
+    /// The frame that opens stream 1 with so many bytes.
+    fn frame(length: u32) -> Vec<u8> {
+        let header = [&[0, 0, 0, 1, 0, 0, 0, 1][..], &length.to_be_bytes()].concat();
+        [header, vec![7; length as usize]].concat()
+    }
+
+    #[tokio::test]
+    async fn a_large_frame_comes_in_pieces_and_whole() {
+        let length = 3 * 1024 * 1024 + 5;
+        let mut split = Split::new(Cursor::new(frame(length)), 1000);
+        let (mut payload, mut header) = (0, [0; 12]);
+        while payload < length {
+            split.read_exact(&mut header).await.unwrap();
+            let piece = u32::from_be_bytes(header[8..].try_into().unwrap());
+            assert!((1..=1000).contains(&piece));
+            let mut bytes = vec![0; piece as usize];
+            split.read_exact(&mut bytes).await.unwrap();
+            assert!(bytes.iter().all(|byte| *byte == 7));
+            payload += piece;
+        }
+        assert_eq!(payload, length);
+        assert_eq!(split.read(&mut header).await.unwrap(), 0, "the end");
+    }
+
+    #[tokio::test]
+    async fn an_end_within_a_frame_is_no_end() {
+        for kept in [5, 12, 20] {
+            let mut split = Split::new(Cursor::new(frame(100)[..kept].to_vec()), 1000);
+            let error = split.read_to_end(&mut Vec::new()).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{kept}");
+        }
+    }
+}
