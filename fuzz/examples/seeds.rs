@@ -15,18 +15,16 @@ use peerage_core::{
     },
     discovery::{
         Announcement, LegacyPeerRecord, Ports, SignedPeerRecord,
-        kademlia::record_key,
         registry::{Caller, Registry, Statement},
-        zone,
+        rendezvous, tracker, zone,
     },
     identity::{KeyKind, Keypair, generate, parse_peer_id},
-    protocols::{
-        exchange::{
-            bitswap::{self, Message, Payload, Prefix, Presence, Version},
-            gateway::{EntityBytes, GatewayRequest},
-        },
-        pipe, rendezvous, tracker,
+    exchange::{
+        bitswap::{self, Message, Payload, Prefix, Presence, Version},
+        gateway::{EntityBytes, GatewayRequest},
     },
+    pipe,
+    topology::kademlia::record_key,
 };
 use peerage_fuzz::push_part;
 

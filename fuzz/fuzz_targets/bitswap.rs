@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use peerage_core::{
     data::verify,
     limits::{MAX_BITSWAP_MESSAGE_ENTRIES, MAX_BITSWAP_WANTS_PER_PEER},
-    protocols::exchange::bitswap::{
+    exchange::bitswap::{
         Found, Ledger, Message, Outcome, Prefix, Reply, Version, Wantlist,
     },
 };

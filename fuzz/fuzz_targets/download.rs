@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use peerage_core::{
     data::{Block, Cid, HashKind, codec, hash, unixfs::Metadata},
     limits::{DOWNLOAD_PATH_BYTES, MAX_SYMLINK_BYTES},
-    protocols::exchange::download::{EntryPath, Item, Output, Piece, Plan, ProviderId, expand},
+    exchange::download::{EntryPath, Item, Output, Piece, Plan, ProviderId, expand},
 };
 use peerage_fuzz::{Parts, Pool};
 

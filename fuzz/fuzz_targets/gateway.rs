@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use peerage_core::{
     data::select::Walk,
     limits::{MAX_GATEWAY_PATH_NAMES, MAX_GATEWAY_TARGET_BYTES},
-    protocols::exchange::gateway::{EntityBytes, GatewayRequest, Route},
+    exchange::gateway::{EntityBytes, GatewayRequest, Route},
 };
 use peerage_fuzz::Parts;
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use peerage_core::discovery::kademlia::{AddressScope, Offer, check_record, record_key};
+use peerage_core::topology::kademlia::{AddressScope, Offer, check_record, record_key};
 use peerage_fuzz::Parts;
 
 fuzz_target!(|input: &[u8]| {

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use peerage_core::{
     identity::{parse_peer_id, peer_id_to_cid},
     limits::{MAX_LINK_ADDRESSES, MAX_LINK_BYTES, MAX_LINK_PROVIDERS},
-    protocols::link::{Link, Target},
+    link::{Link, Target},
 };
 
 fuzz_target!(|input: &[u8]| {

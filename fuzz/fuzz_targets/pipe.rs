@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use peerage_core::protocols::pipe::{Decoder, Malformed, Piece};
+use peerage_core::pipe::{Decoder, Malformed, Piece};
 use peerage_fuzz::Parts;
 
 fuzz_target!(|input: &[u8]| {

@@ -9,9 +9,9 @@ use peerage_core::{
     discovery::{
         LegacyPeerRecord, SignedPeerRecord,
         registry::{Caller, RecordForm, Registry},
+        rendezvous, tracker,
     },
     identity::{Keypair, parse_peer_id},
-    protocols::{rendezvous, tracker},
 };
 use peerage_fuzz::Parts;
 

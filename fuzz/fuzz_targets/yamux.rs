@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use peerage_core::protocols::yamux::FrameSplitter;
+use peerage_core::routing::yamux::FrameSplitter;
 use peerage_fuzz::Parts;
 
 fuzz_target!(|input: &[u8]| {

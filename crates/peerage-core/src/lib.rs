@@ -7,9 +7,13 @@
 
 pub mod data;
 pub mod discovery;
+pub mod exchange;
 pub mod identity;
 pub mod limits;
-pub mod protocols;
+pub mod link;
+pub mod pipe;
+pub mod routing;
 pub mod text;
+pub mod topology;
 
 mod varint;

@@ -28,7 +28,7 @@ use peerage_core::{
         layout::{FileLayout, Part},
         unixfs::Metadata,
     },
-    protocols::exchange::gateway::GatewayRequest,
+    exchange::gateway::GatewayRequest,
 };
 
 type Failure = Box<dyn Error + Send + Sync>;

@@ -5,15 +5,13 @@ pub mod exchange;
 pub mod home;
 pub mod hub;
 pub mod import;
+pub mod limits;
 pub mod node;
 pub mod presets;
 pub mod routing;
 pub mod session;
 pub mod store;
+pub mod topology;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};
-pub use peerage_core::{
-    data, identity, limits,
-    protocols::{link, pipe},
-    text,
-};
+pub use peerage_core::{data, identity, link, pipe, text};

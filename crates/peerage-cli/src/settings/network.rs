@@ -5,9 +5,10 @@ use std::{io::ErrorKind, net::SocketAddr, path::Path};
 
 use peerage::{
     Multiaddr,
-    discovery::{DnsConfig, MainlineConfig, kademlia::KademliaConfig},
+    discovery::{DnsConfig, MainlineConfig},
     node::NodeConfig,
     session::Wide,
+    topology::kademlia::KademliaConfig,
 };
 use serde::Deserialize;
 

@@ -4,7 +4,6 @@
 mod announcement;
 mod filter;
 mod findings;
-pub mod kademlia;
 mod key;
 mod legacy_record;
 pub mod mainline;
@@ -12,8 +11,10 @@ mod ports;
 mod rate;
 mod record;
 pub mod registry;
+pub mod rendezvous;
 mod scope;
 mod static_list;
+pub mod tracker;
 mod way;
 pub mod zone;
 

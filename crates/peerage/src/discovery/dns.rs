@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::limits::{DNS_LOOK_UP_SECONDS, MAX_DNSADDR_BYTES};
 use futures::future::{BoxFuture, FutureExt, ready};
 use futures::stream::{self, BoxStream, FuturesUnordered, StreamExt};
 use hickory_resolver::TokioResolver;
@@ -15,7 +16,6 @@ use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use libp2p::PeerId;
 use peerage_core::discovery::Key;
 use peerage_core::discovery::zone::{Question, Walk};
-use peerage_core::limits::{DNS_LOOK_UP_SECONDS, MAX_DNSADDR_BYTES};
 use tokio::time::{Instant, timeout_at};
 
 use super::way::{Finding, Presence, Way, WayError, WayName};

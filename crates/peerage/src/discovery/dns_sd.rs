@@ -7,8 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::limits::MAX_NEARBY_EVENTS;
 use mdns_sd::{DaemonEvent, ResolvedService, ServiceEvent};
-use peerage_core::{discovery::Announcement, limits::MAX_NEARBY_EVENTS};
+use peerage_core::discovery::Announcement;
 use thiserror::Error;
 use tokio::{
     runtime::Handle,
@@ -131,7 +132,7 @@ impl LanDiscovery {
 
     /// The peers that announce themselves now, ordered by the names of their
     /// announcements, without this node; at most
-    /// [`peerage_core::limits::MAX_NEARBY_PEERS`].
+    /// [`crate::limits::MAX_NEARBY_PEERS`].
     #[must_use]
     pub fn nearby(&self) -> Vec<NearbyPeer> {
         self.shared.nearby().all()

@@ -7,15 +7,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::limits::MAX_STATIC_LIST_BYTES;
 use futures::{
     FutureExt as _, StreamExt as _,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
-use peerage_core::{
-    discovery::{Finding, Key, StaticListError, WayName, read_static_list},
-    limits::MAX_STATIC_LIST_BYTES,
-};
+use peerage_core::discovery::{Finding, Key, StaticListError, WayName, read_static_list};
 
 use tokio::time::sleep;
 

@@ -10,7 +10,6 @@ mod dns_sd;
 mod finder;
 mod fixed;
 mod interfaces;
-pub mod kademlia;
 mod lan_way;
 mod mainline;
 mod nearby;

@@ -2,11 +2,9 @@
 
 use std::{collections::HashMap, net::IpAddr, time::Instant};
 
+use crate::limits::{MAX_NEARBY_ADDRESSES, MAX_NEARBY_PEERS, MAX_NEARBY_PER_PEER};
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::{
-    discovery::Announcement,
-    limits::{MAX_NEARBY_ADDRESSES, MAX_NEARBY_PEERS, MAX_NEARBY_PER_PEER},
-};
+use peerage_core::discovery::Announcement;
 
 /// A peer that announces itself on the local network.
 ///

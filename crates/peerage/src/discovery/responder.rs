@@ -5,14 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::limits::{MAX_ADDRESS_SEARCHES, MAX_RESPONDER_RECORDS};
 use mdns_sd::{
     DaemonEvent, HostnameResolutionEvent, IfKind, IfPredicate, Receiver, ServiceDaemon,
     ServiceEvent, ServiceInfo,
 };
-use peerage_core::{
-    discovery::{Announcement, SERVICE_TYPE},
-    limits::{MAX_ADDRESS_SEARCHES, MAX_RESPONDER_RECORDS},
-};
+use peerage_core::discovery::{Announcement, SERVICE_TYPE};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::oneshot;
 

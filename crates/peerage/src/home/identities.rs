@@ -7,11 +7,9 @@ use std::{
     path::PathBuf,
 };
 
-use peerage_core::{
-    identity::{
-        Cost, IdentityName, KeyFile, KeyFileError, KeyKind, Keypair, NameError, Seal, generate,
-    },
-    limits::{MAX_IDENTITIES, MAX_IDENTITY_NAME_CHARS, MAX_KEY_FILE_BYTES},
+use crate::limits::{MAX_IDENTITIES, MAX_IDENTITY_NAME_CHARS, MAX_KEY_FILE_BYTES};
+use peerage_core::identity::{
+    Cost, IdentityName, KeyFile, KeyFileError, KeyKind, Keypair, NameError, Seal, generate,
 };
 
 use super::files;

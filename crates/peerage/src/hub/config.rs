@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::limits;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use peerage_core::limits;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::{ClientLimits, HubError};

@@ -8,13 +8,13 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::{HeaderMap, HeaderValue};
-use iroh::EndpointId;
-use iroh_relay::server::{Access, AccessControl, ClientRequest, ConnectionId};
-use peerage_core::limits::{
+use crate::limits::{
     MAX_RELAY_CLIENTS, MAX_RELAY_CLIENTS_PER_NETWORK, MAX_RELAY_HANDSHAKES,
     MAX_RELAY_HANDSHAKES_PER_NETWORK,
 };
+use http::{HeaderMap, HeaderValue};
+use iroh::EndpointId;
+use iroh_relay::server::{Access, AccessControl, ClientRequest, ConnectionId};
 
 use crate::node::Shares;
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::limits::MAX_ZONE_LIVE_PEERS;
 use libp2p::PeerId;
 use peerage_core::discovery::SignedPeerRecord;
-use peerage_core::limits::MAX_ZONE_LIVE_PEERS;
 
 use crate::discovery::LivePeers;
 use crate::discovery::tracker::TrackerServer;

@@ -13,8 +13,8 @@ use prometheus_client::registry::Registry;
 
 use super::{HubStatus, Parts, RelayStatus};
 use crate::discovery::ZoneStatus;
-use crate::discovery::kademlia::Refused;
 use crate::discovery::tracker::TrackerStatus;
+use crate::topology::kademlia::Refused;
 
 /// The type of the document.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

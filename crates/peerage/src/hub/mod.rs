@@ -28,10 +28,10 @@ pub use config::{
 pub use door::ClientLimits;
 pub use relay::{RelayServer, RelayServerConfig, RelayServerError, RelayStatus, address_of};
 
-use crate::discovery::kademlia::{AddressScope, KademliaConfig, Mode, Refused};
 use crate::discovery::tracker::{TrackerConfig, TrackerServer, TrackerStatus};
 use crate::discovery::{ZoneError, ZoneServer, ZoneStatus};
 use crate::node::{AcceptError, Node, NodeConfig, RefusedConnections, Services, SpawnError};
+use crate::topology::kademlia::{AddressScope, KademliaConfig, Mode, Refused};
 use live::Live;
 use web::MetricsServer;
 

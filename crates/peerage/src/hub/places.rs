@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
+use crate::limits::MAX_RELAYS;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::limits::MAX_RELAYS;
 
 use super::{Announced, HubConfig, address_of};
 use crate::routing::TransportKind;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::limits::{RELAY_CLIENT_BYTES_PER_SECOND, RELAY_HANDSHAKE_SECONDS};
 use futures::FutureExt as _;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Empty;
@@ -25,7 +26,6 @@ use iroh_relay::server::{
 };
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use peerage_core::limits::{RELAY_CLIENT_BYTES_PER_SECOND, RELAY_HANDSHAKE_SECONDS};
 use rustix::io::Errno;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use socket2::{Domain, SockRef, Socket, Type};

@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::{
+    MAX_METRICS_CONNECTIONS, MAX_METRICS_HEADER_BYTES, METRICS_CONNECTION_SECONDS,
+};
 use http::header::CONTENT_TYPE;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -12,9 +15,6 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use peerage_core::limits::{
-    MAX_METRICS_CONNECTIONS, MAX_METRICS_HEADER_BYTES, METRICS_CONNECTION_SECONDS,
-};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};

@@ -13,10 +13,8 @@ mod walk;
 
 use std::path::PathBuf;
 
-use peerage_core::{
-    data::{Cid, Profile, directory::DirectoryError, symlink::SymlinkError},
-    limits::MAX_IMPORT_DEPTH,
-};
+use crate::limits::MAX_IMPORT_DEPTH;
+use peerage_core::data::{Cid, Profile, directory::DirectoryError, symlink::SymlinkError};
 
 use crate::store::{Store, StoreError, TreeId};
 

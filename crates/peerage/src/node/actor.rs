@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::limits;
 use futures::StreamExt;
 use futures::channel::oneshot;
 use libp2p::core::ConnectedPoint;
@@ -11,7 +12,6 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, identify};
-use peerage_core::limits;
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::attempt::{Attempt, Waiter};

@@ -17,11 +17,11 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_CONNECT_WAITERS};
 use futures::channel::oneshot;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::limits::{MAX_ADDRESSES_PER_PEER, MAX_CONNECT_WAITERS};
 
 use super::error::{AddressFailure, ConnectError};
 use super::event::Connection;

@@ -3,11 +3,11 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use crate::limits::MAX_KADEMLIA_OUTGOING_CONNECTIONS;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
 use libp2p::{PeerId, autonat, dcutr, identify, relay};
-use peerage_core::limits::MAX_KADEMLIA_OUTGOING_CONNECTIONS;
 
 use super::admission;
 use super::config::RelayLimits;
@@ -15,8 +15,8 @@ use super::reachability;
 use super::serving;
 use super::streams::{self, Streams};
 use super::{NodeConfig, SpawnError};
-use crate::discovery::kademlia;
 use crate::routing::{PathTable, Roaming, TransportConfig, build};
+use crate::topology::kademlia;
 
 /// The version of identify's family of protocols, the same everywhere.
 const IDENTIFY_FAMILY: &str = "ipfs/0.1.0";

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_KNOWN_PEERS};
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::limits::{MAX_ADDRESSES_PER_PEER, MAX_KNOWN_PEERS};
 
 use crate::routing::{dialable, peer_suffix, without_peer};
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::limits;
 use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
-use peerage_core::limits;
 
-use crate::discovery::kademlia::KademliaConfig;
 use crate::routing::{Multiplexer, Security};
+use crate::topology::kademlia::KademliaConfig;
 
 /// What a node is started with; [`presets`](crate::presets) makes some.
 #[derive(Debug, Clone)]
@@ -114,7 +114,7 @@ impl Default for RelayLimits {
 }
 
 /// How much of the machine other peers may take. The defaults are the
-/// constants of [`peerage_core::limits`], which give the reasons.
+/// constants of [`crate::limits`], which give the reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeLimits {
     /// Connections that others opened.

@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_HUBS};
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::limits::{MAX_ADDRESSES_PER_PEER, MAX_HUBS};
 
 use super::report::HubReach;
 use crate::routing::{TransportKind, peer_suffix, without_peer};

@@ -43,7 +43,7 @@ pub use streams::IncomingStreams;
 
 pub(crate) use admission::Shares;
 
-use crate::discovery::kademlia::Kademlia;
+use crate::topology::kademlia::Kademlia;
 use actor::Command;
 use state::State;
 use streams::Streams;

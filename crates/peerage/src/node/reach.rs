@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::limits::MAX_CONNECT_ATTEMPTS;
 use futures::StreamExt;
 use futures::channel::oneshot;
 use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
-use peerage_core::limits::MAX_CONNECT_ATTEMPTS;
 use tokio::sync::mpsc;
 
 use super::actor::{Actor, Command, is_elsewhere};

@@ -12,6 +12,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::task::{Context, Poll};
 
+use crate::limits::MAX_REACHABILITY_ADDRESSES;
 use either::Either;
 use libp2p::autonat::v2::client;
 use libp2p::core::Endpoint;
@@ -22,7 +23,6 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::limits::MAX_REACHABILITY_ADDRESSES;
 
 use super::report::Verdict;
 use crate::routing::peer_suffix;

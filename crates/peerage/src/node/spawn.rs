@@ -6,12 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::limits::MAX_AGENT_BYTES;
 use futures::{FutureExt, StreamExt};
 use libp2p::Multiaddr;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
-use peerage_core::limits::MAX_AGENT_BYTES;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::{broadcast, mpsc};
 
@@ -23,8 +23,8 @@ use super::report::Reach;
 use super::state::State;
 use super::streams::Streams;
 use super::{Handle, Node, NodeConfig, SpawnError};
-use crate::discovery::kademlia;
 use crate::routing::{PathTable, Roaming, tls, without_peer};
+use crate::topology::kademlia;
 
 /// How many commands wait for the task; more make their senders wait.
 const COMMANDS: usize = 64;

@@ -12,6 +12,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
+use crate::limits::MAX_QUEUED_STREAM_REQUESTS;
 use futures::channel::oneshot;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -20,7 +21,6 @@ use libp2p::swarm::{
     ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
-use peerage_core::limits::MAX_QUEUED_STREAM_REQUESTS;
 use tokio::sync::mpsc;
 
 use super::error::{AcceptError, OpenStreamError};

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limits::{MAX_QUIC_STREAM_WINDOW, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 use libp2p::core::Transport as _;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
@@ -11,7 +12,6 @@ use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::dns::{ResolverConfig, ResolverOpts};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, dns, noise, quic, relay, tcp, websocket};
-use peerage_core::limits::{MAX_QUIC_STREAM_WINDOW, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 
 use super::roaming::{self, Roaming};
 use super::socket::tune;

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use crate::limits::MAX_STREAMS_PER_CONNECTION;
 use futures::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsStream;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -14,7 +15,6 @@ use libp2p::identity::Keypair;
 use libp2p::{PeerId, noise};
 use multistream_select::{Negotiated, NegotiationError, Version};
 use multistream_select::{dialer_select_proto, listener_select_proto};
-use peerage_core::limits::MAX_STREAMS_PER_CONNECTION;
 
 use super::{Multiplexer, Path, Security, TransportKind, tls, yamux};
 

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::limits::MAX_BLOCK_BYTES;
 use bytes::Bytes;
-use peerage_core::{
-    data::{
-        Cid,
-        layout::{Frame, inline_frame},
-        unixfs::Metadata,
-        verify,
-    },
-    limits::MAX_BLOCK_BYTES,
+use peerage_core::data::{
+    Cid,
+    layout::{Frame, inline_frame},
+    unixfs::Metadata,
+    verify,
 };
 use redb::{ReadTransaction, ReadableDatabase as _};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
+use peerage::limits::MAX_BITSWAP_UNWANTED_BLOCKS;
 use peerage::{
     PeerId, StreamProtocol,
     exchange::bitswap::{Bitswap, Event, LossReason, Session, Version},
@@ -12,8 +13,7 @@ use peerage::{
 };
 use peerage_core::{
     data::{Block, Cid, HashKind, Profile, codec},
-    limits::MAX_BITSWAP_UNWANTED_BLOCKS,
-    protocols::exchange::bitswap::{Entry, Message, Payload, Prefix, Presence},
+    exchange::bitswap::{Entry, Message, Payload, Prefix, Presence},
 };
 
 use crate::support::{
@@ -176,7 +176,7 @@ async fn a_peer_is_answered_by_the_rules() {
         bob.shelf.put(block.clone());
     }
     let word = |block: &Block| Entry {
-        want: peerage_core::protocols::exchange::bitswap::Want::Have,
+        want: peerage_core::exchange::bitswap::Want::Have,
         ..Entry::block(*block.cid(), 1)
     };
     let entries = vec![

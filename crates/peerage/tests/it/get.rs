@@ -31,7 +31,7 @@ use peerage::{
 };
 use peerage_core::{
     data::{Block, HashKind, dag_pb::Writer},
-    protocols::link::{Link, Target},
+    link::{Link, Target},
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;

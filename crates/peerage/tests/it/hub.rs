@@ -14,10 +14,10 @@ use libp2p::identity::Keypair;
 use peerage::discovery::tracker::{Tracker, TrackerAddress};
 use peerage::discovery::{Key, Presence, SignedPeerRecord, Way};
 use peerage::hub::{Hub, HubConfig, HubError, OrOff, REGISTRY_FILE};
+use peerage::limits::MAX_RELAY_HANDSHAKES_PER_NETWORK;
 use peerage::node::{Node, NodeConfig, StreamProtocol};
 use peerage::{Multiaddr, PeerId, Protocol, presets};
 use peerage_core::discovery::zone;
-use peerage_core::limits::MAX_RELAY_HANDSHAKES_PER_NETWORK;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::{StreamExt as _, future::join_all};
 use libp2p::identity::Keypair;
-use peerage::discovery::kademlia::{Kademlia, KademliaConfig, Mode};
 use peerage::discovery::{Finding, Key, Presence, SignedPeerRecord, Topic, Way, WayError};
 use peerage::node::{Node, NodeConfig};
+use peerage::topology::kademlia::{Kademlia, KademliaConfig, Mode};
 use peerage::{Multiaddr, PeerId};
 use peerage_core::data::{HashKind, codec, hash};
 

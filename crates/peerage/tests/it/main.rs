@@ -7,6 +7,7 @@ mod gateway;
 mod helia;
 mod hub;
 mod interop_js;
+mod limits;
 mod kademlia;
 mod kubo;
 mod mainline;

@@ -14,10 +14,10 @@ use peerage::discovery::{
     Dns, DnsConfig, Finding, Key, LivePeers, Presence, Scope, SignedPeerRecord, Way, WayError,
     ZoneConfig, ZoneError, ZoneServer,
 };
+use peerage::limits::{MAX_DNS_UDP_BYTES, MAX_ZONE_CONNECTIONS, ZONE_QUESTION_BURST};
 use peerage::{Multiaddr, PeerId};
 use peerage_core::discovery::zone;
 use peerage_core::identity::{KeyKind, generate};
-use peerage_core::limits::{MAX_DNS_UDP_BYTES, MAX_ZONE_CONNECTIONS, ZONE_QUESTION_BURST};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 

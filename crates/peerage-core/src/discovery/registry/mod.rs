@@ -1,8 +1,8 @@
 //! Who is where, under which keys: what a tracker keeps.
 //!
 //! One [`Registry`] lies behind both faces of a tracker, the announcements of
-//! [`protocols::tracker`](crate::protocols::tracker) and libp2p's
-//! [`protocols::rendezvous`](crate::protocols::rendezvous). A peer can announce
+//! [`discovery::tracker`](crate::discovery::tracker) and libp2p's
+//! [`discovery::rendezvous`](crate::discovery::rendezvous). A peer can announce
 //! only itself, only at addresses that are plausibly its own (`addresses.rs`
 //! has the rule), and only until a time that it names. What is full refuses
 //! newcomers; nobody is ever put out before its time.

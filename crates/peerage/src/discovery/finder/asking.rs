@@ -5,14 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::limits::MAX_FINDINGS_PER_LOOK_UP;
 use futures::{
     StreamExt as _,
     stream::{self, BoxStream},
 };
-use peerage_core::{
-    discovery::{Finding, Findings, Key, Outcome},
-    limits::MAX_FINDINGS_PER_LOOK_UP,
-};
+use peerage_core::discovery::{Finding, Findings, Key, Outcome};
 use tokio::{
     sync::mpsc,
     task::JoinSet,

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::limits::MAX_FINDINGS_PER_LOOK_UP;
 use futures::{
     FutureExt as _,
     future::BoxFuture,
     stream::{self, BoxStream},
 };
 use libp2p::identity::Keypair;
-use peerage_core::limits::MAX_FINDINGS_PER_LOOK_UP;
 use tokio::sync::mpsc;
 
 use super::*;
@@ -161,7 +161,7 @@ async fn a_flood_is_cut_off() {
     let finder = finder(vec![Scripted::answering(WayName::Tracker, flood)]);
     let answers = all(finder.look_up(&Key::Peer(peer(1)))).await;
     assert_eq!(found(&answers).len(), MAX_FINDINGS_PER_LOOK_UP);
-    let bound = peerage_core::limits::MAX_CLAIMED_ADDRESSES;
+    let bound = crate::limits::MAX_CLAIMED_ADDRESSES;
     assert_eq!(finder.known(&peer(1)).unwrap().addresses.len(), bound);
 }
 

@@ -4,12 +4,12 @@ use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use mainline::{RequestFilter, RequestSpecific, ServerSettings};
-use peerage_core::discovery::RateLimit;
-use peerage_core::limits::{
+use crate::limits::{
     MAINLINE_REQUEST_BURST, MAINLINE_REQUESTS_PER_SECOND, MAX_MAINLINE_INFO_HASHES,
     MAX_MAINLINE_PEERS_PER_HASH, MAX_MAINLINE_VALUES,
 };
+use mainline::{RequestFilter, RequestSpecific, ServerSettings};
+use peerage_core::discovery::RateLimit;
 
 /// Keeps some for others, and answers each source at a rate.
 pub(super) fn settings() -> ServerSettings {

@@ -4,6 +4,10 @@ use std::future::ready;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::limits::{
+    MAX_REGISTRY_CIDS_PER_PEER, MAX_REGISTRY_TOPICS_PER_PEER, MAX_TRACKER_PAGES, MAX_TRACKERS,
+    MAX_TRACKERS_AT_ONCE, REGISTRY_TTL_SECONDS, TRACKER_ANSWER_SECONDS,
+};
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
@@ -11,11 +15,7 @@ use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 use peerage_core::discovery::registry::RecordForm;
 use peerage_core::discovery::{Key, LegacyPeerRecord};
-use peerage_core::limits::{
-    MAX_REGISTRY_CIDS_PER_PEER, MAX_REGISTRY_TOPICS_PER_PEER, MAX_TRACKER_PAGES, MAX_TRACKERS,
-    MAX_TRACKERS_AT_ONCE, REGISTRY_TTL_SECONDS, TRACKER_ANSWER_SECONDS,
-};
-use peerage_core::protocols::{rendezvous, tracker};
+use peerage_core::discovery::{rendezvous, tracker};
 
 use super::super::{Finding, Presence, Way, WayError, WayName};
 use super::exchange::{self, Registered};

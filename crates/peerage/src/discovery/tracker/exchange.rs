@@ -1,14 +1,14 @@
 //! One question to one tracker, and what to believe of its answer.
 
-use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
-use peerage_core::discovery::{Key, LegacyPeerRecord, SignedPeerRecord};
-use peerage_core::limits::{
+use crate::limits::{
     MAX_ADDRESSES_PER_PEER, MAX_RENDEZVOUS_ANSWER_BYTES, MAX_TRACKER_ANSWER_BYTES,
     MAX_TRACKER_COOKIE_BYTES, MAX_TRACKER_PAGES, MAX_TRACKER_RESULTS, MAX_TRACKER_SENTENCE_BYTES,
 };
-use peerage_core::protocols::rendezvous::{self, Registration, Status};
-use peerage_core::protocols::tracker::{self, PeerAddresses};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+use peerage_core::discovery::rendezvous::{self, Registration, Status};
+use peerage_core::discovery::tracker::{self, PeerAddresses};
+use peerage_core::discovery::{Key, LegacyPeerRecord, SignedPeerRecord};
 use peerage_core::text::for_terminal;
 
 use super::super::{Finding, WayError};

@@ -2,7 +2,7 @@
 //!
 //! A [`TrackerServer`] keeps one registry behind two protocols, the
 //! announcements and queries of
-//! [`peerage_core::protocols::tracker`] and libp2p's rendezvous. [`Tracker`] is
+//! [`peerage_core::discovery::tracker`] and libp2p's rendezvous. [`Tracker`] is
 //! the way of finding peers by asking several of them at once; it speaks
 //! whichever of the two each of them knows.
 
@@ -20,7 +20,7 @@ pub use peerage_core::discovery::registry::{Counters, Listing, Refusal, Registry
 pub use server::{TrackerConfig, TrackerServer, TrackerStatus};
 
 use libp2p::StreamProtocol;
-use peerage_core::protocols::{rendezvous, tracker};
+use peerage_core::discovery::{rendezvous, tracker};
 
 /// The announcements and queries.
 pub(crate) const TRACKER: StreamProtocol = StreamProtocol::new(tracker::PROTOCOL);

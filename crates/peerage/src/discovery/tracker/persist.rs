@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use peerage_core::limits::MAX_REGISTRY_SNAPSHOT_BYTES;
+use crate::limits::MAX_REGISTRY_SNAPSHOT_BYTES;
 
 use crate::home::files;
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use peerage_core::limits::MAX_TRACKER_RATES;
+use crate::limits::MAX_TRACKER_RATES;
 
 /// How often those who have rested are forgotten, at the most.
 const CLEANING: Duration = Duration::from_secs(1);

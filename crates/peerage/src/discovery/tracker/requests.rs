@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::{AsyncWriteExt as _, StreamExt as _};
-use libp2p::PeerId;
-use peerage_core::discovery::registry::{Caller, Network, RecordForm};
-use peerage_core::limits::{
+use crate::limits::{
     MAX_TRACKER_REQUEST_BYTES, MAX_TRACKER_REQUESTS_PER_STREAM, MAX_TRACKER_STREAMS,
     MAX_TRACKER_STREAMS_PER_PEER, TRACKER_NETWORK_BURST, TRACKER_PEER_BURST,
     TRACKER_STREAM_SECONDS,
 };
-use peerage_core::protocols::{rendezvous, tracker};
+use futures::{AsyncWriteExt as _, StreamExt as _};
+use libp2p::PeerId;
+use peerage_core::discovery::registry::{Caller, Network, RecordForm};
+use peerage_core::discovery::{rendezvous, tracker};
 use tokio::task::{Id, JoinSet};
 
 use super::frame::{self, FrameError};

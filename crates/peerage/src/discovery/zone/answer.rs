@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::limits::{
+    MAX_DNS_UDP_BYTES, MAX_ZONE_ADDRESSES_PER_PEER, MAX_ZONE_PEERS, ZONE_QUESTION_BURST,
+    ZONE_QUESTIONS_PER_SECOND, ZONE_SNAPSHOT_SECONDS,
+};
 use hickory_proto::op::{
     Edns, Header, Message, MessageType, Metadata, OpCode, Query, ResponseCode,
 };
@@ -13,10 +17,6 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use peerage_core::discovery::zone::{Place, ip_addresses, on_turn, texts};
 use peerage_core::discovery::{RateLimit, Scope, SignedPeerRecord};
-use peerage_core::limits::{
-    MAX_DNS_UDP_BYTES, MAX_ZONE_ADDRESSES_PER_PEER, MAX_ZONE_PEERS, ZONE_QUESTION_BURST,
-    ZONE_QUESTIONS_PER_SECOND, ZONE_SNAPSHOT_SECONDS,
-};
 
 use super::{LivePeers, ZoneConfig, ZoneError, ZoneStatus};
 

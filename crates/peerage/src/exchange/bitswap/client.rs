@@ -5,10 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use peerage_core::{
-    limits::MAX_BITSWAP_UNWANTED_BLOCKS,
-    protocols::exchange::bitswap::{Entry, LossReason, Payload, PrefixError, Presence, Verdict},
-};
+use crate::limits::MAX_BITSWAP_UNWANTED_BLOCKS;
+use peerage_core::exchange::bitswap::{Entry, LossReason, Payload, PrefixError, Presence, Verdict};
 
 use super::{
     Core,

@@ -2,12 +2,10 @@
 
 use std::{io, time::Duration};
 
+use crate::limits::MAX_BITSWAP_MESSAGE_BYTES;
 use bytes::Bytes;
 use futures::{AsyncBufRead, AsyncRead, AsyncReadExt as _};
-use peerage_core::{
-    limits::MAX_BITSWAP_MESSAGE_BYTES,
-    protocols::exchange::bitswap::{DecodeError, Message},
-};
+use peerage_core::exchange::bitswap::{DecodeError, Message};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::timeout,
@@ -128,7 +126,7 @@ mod tests {
     use futures::{TryStreamExt as _, io::Cursor};
     use peerage_core::{
         data::{HashKind, codec, hash},
-        protocols::exchange::bitswap::{Entry, Version},
+        exchange::bitswap::{Entry, Version},
     };
 
     use super::*;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::{AsyncWriteExt as _, StreamExt as _, io::BufReader};
-use peerage_core::protocols::exchange::bitswap::{LossReason, Message};
+use peerage_core::exchange::bitswap::{LossReason, Message};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{

@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crate::limits::MAX_BITSWAP_QUEUED_ENTRIES;
 use peerage_core::{
     data::Cid,
-    limits::MAX_BITSWAP_QUEUED_ENTRIES,
-    protocols::exchange::bitswap::{Entry, LossReason, Message},
+    exchange::bitswap::{Entry, LossReason, Message},
 };
 use tokio::{sync::Notify, time::timeout};
 

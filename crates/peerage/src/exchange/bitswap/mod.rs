@@ -4,7 +4,7 @@
 //! is one [`Bitswap`] for a node, which reads what peers send and gives
 //! want-lists to the server's part and blocks to the client's [`Session`]s.
 //! What is said, and the rules, are in
-//! [`peerage_core::protocols::exchange::bitswap`].
+//! [`peerage_core::exchange::bitswap`].
 
 mod client;
 mod frame;
@@ -16,12 +16,10 @@ mod session;
 
 use std::sync::Arc;
 
-pub use peerage_core::protocols::exchange::bitswap::{
+use crate::limits::{BITSWAP_INCOMING_BYTES, MAX_BITSWAP_REPLIES, MAX_BITSWAP_STREAMS};
+use peerage_core::data::Cid;
+pub use peerage_core::exchange::bitswap::{
     Event, LossReason, SessionConfig, TooManyPeers, TooManyWants, Version,
-};
-use peerage_core::{
-    data::Cid,
-    limits::{BITSWAP_INCOMING_BYTES, MAX_BITSWAP_REPLIES, MAX_BITSWAP_STREAMS},
 };
 use tokio::sync::Semaphore;
 use tokio_util::sync::{CancellationToken, DropGuard};

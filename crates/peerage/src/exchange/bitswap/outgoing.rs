@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use futures::AsyncWriteExt as _;
-use peerage_core::protocols::exchange::bitswap::Version;
+use peerage_core::exchange::bitswap::Version;
 use tokio::time::timeout;
 
 use super::{protocols, version_of};

@@ -9,11 +9,13 @@ use std::{
     time::Duration,
 };
 
+use crate::limits::{
+    BITSWAP_SMALL_BLOCK_BYTES, MAX_BITSWAP_SERVED_PEERS, MAX_BITSWAP_WANTS_PER_PEER,
+};
 use bytes::Bytes;
 use peerage_core::{
     data::Cid,
-    limits::{BITSWAP_SMALL_BLOCK_BYTES, MAX_BITSWAP_SERVED_PEERS, MAX_BITSWAP_WANTS_PER_PEER},
-    protocols::exchange::bitswap::{Asked, Found, Ledger, Reply, Version, Want, Wantlist},
+    exchange::bitswap::{Asked, Found, Ledger, Reply, Version, Want, Wantlist},
 };
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit},

@@ -7,7 +7,7 @@ use std::{
 
 use peerage_core::{
     data::{Block, Cid},
-    protocols::exchange::bitswap::{
+    exchange::bitswap::{
         self as core, Event, LossReason, Presence, SessionConfig, TooManyPeers, TooManyWants,
         Verdict,
     },
@@ -22,7 +22,7 @@ use crate::node::PeerId;
 /// Each want is with one peer at a time, and goes to another when that does
 /// not have the block, is slow, or is lost. What comes has been hashed: a block
 /// is what its CID says. No more is asked for than fits the windows
-/// ([`peerage_core::limits::BITSWAP_WINDOW_BYTES`] a peer, what waits to be
+/// ([`crate::limits::BITSWAP_WINDOW_BYTES`] a peer, what waits to be
 /// taken included), so that who takes nothing is sent nothing more. Dropping
 /// the session cancels its wants.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Session {
     /// # Errors
     ///
     /// When there would be more than
-    /// [`peerage_core::limits::MAX_BITSWAP_SESSION_WANTS`]; nothing is wanted
+    /// [`crate::limits::MAX_BITSWAP_SESSION_WANTS`]; nothing is wanted
     /// then.
     pub fn want(&self, cids: &[Cid]) -> Result<(), TooManyWants> {
         self.shared.state().want(cids, Instant::now())?;

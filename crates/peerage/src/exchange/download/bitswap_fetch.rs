@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use peerage_core::{
     data::{Block, Cid},
-    protocols::exchange::download::Item,
+    exchange::download::Item,
 };
 use tokio_util::sync::CancellationToken;
 

@@ -20,7 +20,7 @@ use std::{
 
 use peerage_core::{
     data::{Block, Cid, codec, layout::inline_frame, unixfs::Metadata, verify},
-    protocols::exchange::download::{EntryPath, Item, Output, Piece, Place, expand},
+    exchange::download::{EntryPath, Item, Output, Piece, Place, expand},
 };
 use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT};
 
@@ -158,7 +158,7 @@ impl Disk {
         }
         let Some(handle) = file.existing(&self.inner.staging) else { return false };
         let Ok(length_in_memory) = usize::try_from(*length) else { return false };
-        if length_in_memory > peerage_core::limits::MAX_BLOCK_BYTES {
+        if length_in_memory > crate::limits::MAX_BLOCK_BYTES {
             return false;
         }
         let mut bytes = vec![0; length_in_memory];

@@ -8,7 +8,7 @@ use std::{
 
 use peerage_core::{
     data::Cid,
-    protocols::exchange::download::{ExpandError, TooWide},
+    exchange::download::{ExpandError, TooWide},
 };
 
 use crate::store::StoreError;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use peerage_core::protocols::exchange::{
+use peerage_core::exchange::{
     download::{Fetch, Unit},
     gateway::{DagScope, EntityBytes, GatewayRequest},
 };

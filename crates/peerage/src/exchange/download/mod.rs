@@ -29,7 +29,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
-use peerage_core::{data::Cid, protocols::exchange::download::Item};
+use peerage_core::{data::Cid, exchange::download::Item};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::protocols::exchange::download::ProviderId;
+use peerage_core::exchange::download::ProviderId;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use peerage_core::{
     data::{Block, Cid, VerifyError},
-    protocols::exchange::download::{Fetch, Item, Unit, UnitId, expand},
+    exchange::download::{Fetch, Item, Unit, UnitId, expand},
 };
 use tokio::sync::mpsc;
 

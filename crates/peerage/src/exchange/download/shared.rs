@@ -10,7 +10,7 @@ use std::{
 };
 
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::protocols::exchange::download::{Item, Plan, ProviderId, TooWide, Unit, UnitId};
+use peerage_core::exchange::download::{Item, Plan, ProviderId, TooWide, Unit, UnitId};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 

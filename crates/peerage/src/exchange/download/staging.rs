@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use peerage_core::{data::Cid, protocols::exchange::download::EntryPath};
+use peerage_core::{data::Cid, exchange::download::EntryPath};
 use rustix::{
     fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags},
     io::Errno,

@@ -2,6 +2,10 @@
 
 use std::{future::Future, time::Duration};
 
+use crate::limits::{
+    GATEWAY_STALL_SECONDS, MAX_BLOCK_BYTES, MAX_GATEWAY_HEADER_BYTES, MAX_GATEWAY_HEADERS,
+    MAX_GATEWAY_SENTENCE_BYTES,
+};
 use bytes::{Bytes, BytesMut};
 use futures::{AsyncRead, AsyncWrite};
 use http_body_util::{BodyExt as _, Empty};
@@ -14,11 +18,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use peerage_core::{
     data::Block,
-    limits::{
-        GATEWAY_STALL_SECONDS, MAX_BLOCK_BYTES, MAX_GATEWAY_HEADER_BYTES, MAX_GATEWAY_HEADERS,
-        MAX_GATEWAY_SENTENCE_BYTES,
-    },
-    protocols::exchange::gateway::{Format, GatewayRequest},
+    exchange::gateway::{Format, GatewayRequest},
 };
 use tokio::task::AbortHandle;
 

@@ -8,7 +8,7 @@ use peerage_core::{
         Cid, car,
         select::{Walk, WalkError},
     },
-    protocols::exchange::gateway::GatewayRequest,
+    exchange::gateway::GatewayRequest,
 };
 
 use super::frame::{Frame, FrameBuilder};

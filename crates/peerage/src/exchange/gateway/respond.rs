@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::limits::{GATEWAY_STALL_SECONDS, GATEWAY_TURN_MILLISECONDS};
 use bytes::Bytes;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
@@ -9,9 +10,8 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 use libp2p::PeerId;
-use peerage_core::{
-    limits::{GATEWAY_STALL_SECONDS, GATEWAY_TURN_MILLISECONDS},
-    protocols::exchange::gateway::{Format, GatewayRequest, PROTOCOLS_JSON, RequestError, Route},
+use peerage_core::exchange::gateway::{
+    Format, GatewayRequest, PROTOCOLS_JSON, RequestError, Route,
 };
 use tokio::{
     sync::OwnedSemaphorePermit,

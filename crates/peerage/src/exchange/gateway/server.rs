@@ -11,19 +11,16 @@ use std::{
     time::Duration,
 };
 
+use crate::limits::{
+    GATEWAY_HEADER_SECONDS, GATEWAY_TURN_MILLISECONDS, GATEWAY_WRITE_STALL_BYTES,
+    GATEWAY_WRITE_STALL_SECONDS, MAX_GATEWAY_CONNECTIONS, MAX_GATEWAY_CONNECTIONS_PER_PEER,
+    MAX_GATEWAY_HEADER_BYTES, MAX_GATEWAY_HEADERS, MAX_GATEWAY_READ_AHEAD, MAX_GATEWAY_REQUESTS,
+};
 use futures::{AsyncRead, AsyncWrite, Stream, StreamExt as _};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use libp2p::PeerId;
-use peerage_core::{
-    data::Cid,
-    limits::{
-        GATEWAY_HEADER_SECONDS, GATEWAY_TURN_MILLISECONDS, GATEWAY_WRITE_STALL_BYTES,
-        GATEWAY_WRITE_STALL_SECONDS, MAX_GATEWAY_CONNECTIONS, MAX_GATEWAY_CONNECTIONS_PER_PEER,
-        MAX_GATEWAY_HEADER_BYTES, MAX_GATEWAY_HEADERS, MAX_GATEWAY_READ_AHEAD,
-        MAX_GATEWAY_REQUESTS,
-    },
-};
+use peerage_core::data::Cid;
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, broadcast},
@@ -46,7 +43,7 @@ const EVENTS_KEPT: usize = 256;
 const ACCEPT_REST_MILLISECONDS: u64 = 100;
 
 /// How much a gateway does at once and how long it waits. The default is what
-/// [`peerage_core::limits`] says.
+/// [`crate::limits`] says.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct GatewayLimits {

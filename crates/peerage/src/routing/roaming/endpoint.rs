@@ -12,7 +12,7 @@ use iroh::endpoint::{
 use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher as _};
 use libp2p::identity::Keypair;
 
-use peerage_core::limits::{
+use crate::limits::{
     MAX_QUIC_STREAM_WINDOW, MAX_RELAYS, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH,
 };
 

@@ -20,9 +20,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
+use crate::limits::{MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
-use peerage_core::limits::{MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 use yamux::{Connection, ConnectionError, DEFAULT_CREDIT, Mode};
 
 use self::split::Split;

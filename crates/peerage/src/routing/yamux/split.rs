@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
-use peerage_core::protocols::yamux::FrameSplitter;
+use peerage_core::routing::yamux::FrameSplitter;
 
 /// Cuts large frames on their way in; what goes out stays as it is.
 pub(super) struct Split<S> {

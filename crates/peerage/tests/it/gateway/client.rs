@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use peerage::exchange::gateway::{CarBlocks, GatewayError};
+use peerage::limits::{MAX_BLOCK_BYTES, MAX_CAR_SECTION_BYTES};
 use peerage_core::{
     data::{Cid, HashKind, car, codec, hash},
-    limits::{MAX_BLOCK_BYTES, MAX_CAR_SECTION_BYTES},
-    protocols::exchange::gateway::GatewayRequest,
+    exchange::gateway::GatewayRequest,
 };
 
 use super::support::answered_with;

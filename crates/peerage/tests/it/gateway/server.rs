@@ -14,7 +14,7 @@ use peerage::{
 };
 use peerage_core::{
     data::{Cid, DagScope, EntityBytes},
-    protocols::exchange::gateway::{GatewayRequest, PROBE_CID, PROTOCOLS_JSON},
+    exchange::gateway::{GatewayRequest, PROBE_CID, PROTOCOLS_JSON},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, duplex},

@@ -5,7 +5,7 @@ use libp2p::kad::store::{MemoryStore, RecordStore as _};
 use libp2p::kad::{self, Quorum, Record, RecordKey};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Swarm, SwarmBuilder, identify, noise, tcp, yamux};
-use peerage_core::discovery::kademlia::record_key;
+use peerage_core::topology::kademlia::record_key;
 
 use super::*;
 

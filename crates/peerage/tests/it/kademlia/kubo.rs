@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use peerage::discovery::kademlia::AddressScope;
 use peerage::exchange::bitswap::Bitswap;
+use peerage::topology::kademlia::AddressScope;
 use peerage_core::data::{Cid, Profile};
 
 use super::*;

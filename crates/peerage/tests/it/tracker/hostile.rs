@@ -1,11 +1,11 @@
 //! Announcers, askers and trackers that break the rules.
 
-use peerage_core::discovery::LegacyPeerRecord;
-use peerage_core::limits::{
+use peerage::limits::{
     MAX_TRACKER_ANSWER_BYTES, MAX_TRACKER_REQUEST_BYTES, MAX_TRACKER_STREAMS_PER_PEER,
     TRACKER_PEER_BURST,
 };
-use peerage_core::protocols::tracker::{ErrorKind, PeerAddresses};
+use peerage_core::discovery::LegacyPeerRecord;
+use peerage_core::discovery::tracker::{ErrorKind, PeerAddresses};
 
 use super::*;
 

@@ -12,7 +12,7 @@ use peerage::discovery::tracker::{
 use peerage::discovery::{Finding, Key, Presence, SignedPeerRecord, Way, WayError};
 use peerage::node::{Node, Stream, StreamProtocol};
 use peerage::{Multiaddr, PeerId, presets};
-use peerage_core::protocols::tracker::{self, Message};
+use peerage_core::discovery::tracker::{self, Message};
 
 use crate::support::soon;
 

@@ -1,0 +1,83 @@
+//! Limits: getting blocks from peers.
+
+use super::MAX_GATEWAY_TARGET_BYTES;
+
+// --- the IPFS trustless gateway ---
+
+/// The most header fields of a gateway's request or answer. Browsers send
+/// twenty or so.
+pub const MAX_GATEWAY_HEADERS: usize = 64;
+
+/// The most bytes of a gateway request's line and header, or an answer's:
+/// the longest target, and as much again for the fields.
+pub const MAX_GATEWAY_HEADER_BYTES: usize = 2 * MAX_GATEWAY_TARGET_BYTES;
+
+/// The longest text that is read of a gateway's refusal, in bytes.
+pub const MAX_GATEWAY_SENTENCE_BYTES: usize = 4 * 1024;
+
+/// How long a client waits for a gateway's next byte, in seconds: a peer that
+/// died is noticed within this time, and its parts are asked of others.
+pub const GATEWAY_STALL_SECONDS: u64 = 5;
+
+/// How many gateway requests are answered at once. Each holds up to two blocks
+/// in memory (one on its way, one read ahead), of at most 2 MiB.
+pub const MAX_GATEWAY_REQUESTS: usize = 12;
+
+/// How many of them may hold a block that is read ahead. With the ones on
+/// their way, no more than 18 blocks are in memory: 20 MiB with blocks of
+/// 1 MiB, 40 MiB with the largest.
+pub const MAX_GATEWAY_READ_AHEAD: usize = 6;
+
+/// How long a request waits for its turn, in milliseconds, before it is
+/// answered with 'too many requests': less than clients wait for a byte.
+pub const GATEWAY_TURN_MILLISECONDS: u64 = 4_000;
+
+/// How many streams and connections a gateway keeps open at once. An idle one
+/// costs a task and a few kilobytes.
+pub const MAX_GATEWAY_CONNECTIONS: usize = 256;
+
+/// How many of them may belong to one peer: enough for a client that asks for
+/// several parts at once, and too few to push the others out.
+pub const MAX_GATEWAY_CONNECTIONS_PER_PEER: usize = 16;
+
+/// How long a gateway waits for a request on an open stream, and for its
+/// header's last byte, in seconds.
+pub const GATEWAY_HEADER_SECONDS: u64 = 30;
+
+/// How long a gateway waits for a client to take
+/// [`GATEWAY_WRITE_STALL_BYTES`], in seconds.
+pub const GATEWAY_WRITE_STALL_SECONDS: u64 = 30;
+
+/// What a client must take within [`GATEWAY_WRITE_STALL_SECONDS`] to keep its
+/// answer, in bytes: 2 KiB a second, what a modem of 1990 could.
+pub const GATEWAY_WRITE_STALL_BYTES: usize = 64 * 1024;
+
+// --- bitswap ---
+
+/// How many blocks that nobody asked for a peer may send before a bitswap
+/// session gives it up: answers cross cancels, so a few are honest.
+pub const MAX_BITSWAP_UNWANTED_BLOCKS: u32 = 64;
+
+/// How many bitswap streams of other peers are read at the same time. Helia
+/// opens one for every message, Kubo two or so for each peer.
+pub const MAX_BITSWAP_STREAMS: usize = 256;
+
+/// How many peers a bitswap server answers at the same time. With the wants of
+/// each they take 60 MB at worst; honest ones a hundredth of it.
+pub const MAX_BITSWAP_SERVED_PEERS: usize = 128;
+
+/// How many bytes of large messages (over 64 KiB) are being read from all
+/// bitswap peers together: what many peers that send slowly can make us hold.
+pub const BITSWAP_INCOMING_BYTES: usize = 32 * 1024 * 1024;
+
+/// How many answers of 1 MiB or so wait to be written to all bitswap peers
+/// together: what many peers that read slowly can make us hold.
+pub const MAX_BITSWAP_REPLIES: usize = 24;
+
+/// How many changes of the want-list may wait to be sent to one bitswap peer
+/// before it is given up as one that does not read.
+pub const MAX_BITSWAP_QUEUED_ENTRIES: usize = 16_384;
+
+/// A block of up to this many bytes is sent at once to a peer that only asked
+/// whether it is there, as Kubo and Helia do: the answer costs about the same.
+pub const BITSWAP_SMALL_BLOCK_BYTES: u64 = 1024;

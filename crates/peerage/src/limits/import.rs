@@ -1,0 +1,5 @@
+//! Limits: files that become blocks.
+
+/// How many folders deep an import goes: well below what a download follows
+/// ([`DOWNLOAD_GRAPH_DEPTH`], which also counts shards and the nodes of files).
+pub const MAX_IMPORT_DEPTH: usize = 240;

@@ -1,0 +1,3 @@
+//! Which peers does a node stay connected with?
+
+pub mod kademlia;
