@@ -30,7 +30,7 @@ fn name(bytes: &[u8]) -> FileName {
 /// What version 1 means can't change: the links are in people's messages.
 #[test]
 fn version_1_stays_frozen() {
-    for line in include_str!("../../../tests/vectors/links-1.txt").lines() {
+    for line in include_str!("../../tests/vectors/links-1.txt").lines() {
         let (text, meaning) = line.split_once(' ').expect("a link and its meaning");
         let link = parse(text).expect(text);
         assert_eq!(described(&link), meaning, "{text}");

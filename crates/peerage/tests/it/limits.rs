@@ -44,7 +44,8 @@ fn declared_in(folder: &Path) -> Vec<(String, String)> {
 
 /// What a sum of products of numbers and known constants comes to.
 fn sum(expression: &str, constants: &BTreeMap<String, u64>) -> Option<u64> {
-    let product = |term: &str| term.split(" * ").map(|f| factor(f, constants)).product();
+    let product =
+        |term: &str| term.split(" * ").map(|f| factor(f, constants)).product::<Option<u64>>();
     expression.split(" + ").map(product).sum::<Option<u64>>()
 }
 

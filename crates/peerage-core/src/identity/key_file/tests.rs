@@ -49,8 +49,8 @@ fn both_kinds_come_back_from_clear_and_sealed_files() {
 #[test]
 fn version_1_files_stay_readable() {
     for (text, passphrase) in [
-        (include_str!("../../tests/vectors/identity/clear-1.key"), None),
-        (include_str!("../../tests/vectors/identity/sealed-1.key"), Some(PASSPHRASE)),
+        (include_str!("../../../tests/vectors/identity/clear-1.key"), None),
+        (include_str!("../../../tests/vectors/identity/sealed-1.key"), Some(PASSPHRASE)),
     ] {
         let file = KeyFile::parse(text.as_bytes()).expect("parses");
         let keypair = file.open(passphrase).expect("opens");
