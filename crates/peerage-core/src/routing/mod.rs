@@ -1,4 +1,5 @@
-//! Given a peer, how does one get a duplex stream? The pure part: codecs of what
-//! carries streams.
+//! Given a peer, how does one get a duplex stream? The pure part: addresses, and
+//! the codecs of what carries streams.
 
+pub mod address;
 pub mod yamux;

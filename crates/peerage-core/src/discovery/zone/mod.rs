@@ -17,6 +17,7 @@ use multiaddr::{Multiaddr, Protocol};
 
 use super::{Scope, SignedPeerRecord};
 use crate::identity::{parse_peer_id, peer_id_to_cid};
+use crate::limits::{MAX_DNS_LABEL_BYTES, MAX_DNS_STRING_BYTES};
 
 mod walk;
 
@@ -27,11 +28,6 @@ pub const PREFIX: &str = "_dnsaddr";
 
 /// What every text begins with.
 const TEXT_PREFIX: &str = "dnsaddr=";
-
-/// The longest label and the longest string of a text (RFC 1035, sections
-/// 2.3.4 and 3.3).
-const MAX_LABEL_BYTES: usize = 63;
-const MAX_STRING_BYTES: usize = 255;
 
 /// The label of a peer: its id as a CID in base 36, which does not tell upper
 /// from lower case. `None` where it does not fit a label's 63 bytes; the ids of
@@ -48,7 +44,7 @@ const MAX_STRING_BYTES: usize = 255;
 #[must_use]
 pub fn label(peer: &PeerId) -> Option<String> {
     let text = peer_id_to_cid(peer).to_string_of_base(Base::Base36Lower).ok()?;
-    (text.len() <= MAX_LABEL_BYTES).then_some(text)
+    (text.len() <= MAX_DNS_LABEL_BYTES).then_some(text)
 }
 
 /// The name of the list of live peers of a zone.
@@ -111,7 +107,7 @@ pub fn texts(record: &SignedPeerRecord, scope: Scope) -> Vec<String> {
         record.addresses().iter().filter(|address| Scope::of(address) <= scope).collect();
     addresses.sort_by_key(|address| Scope::of(address));
     let texts = addresses.into_iter().map(|address| text(address, record.peer()));
-    texts.filter(|text| text.len() <= MAX_STRING_BYTES).collect()
+    texts.filter(|text| text.len() <= MAX_DNS_STRING_BYTES).collect()
 }
 
 fn text(address: &Multiaddr, peer: PeerId) -> String {
@@ -194,7 +190,7 @@ mod tests {
         let other_base = peer_id_to_cid(&peer).to_string_of_base(Base::Base32Lower).unwrap();
         assert_eq!(Place::of(&[other_base.as_bytes()]), Place::Nowhere);
         let secp256k1 = generate(KeyKind::Secp256k1, [1; 32].into()).public().to_peer_id();
-        assert_eq!(label(&secp256k1).unwrap().len(), MAX_LABEL_BYTES);
+        assert_eq!(label(&secp256k1).unwrap().len(), MAX_DNS_LABEL_BYTES);
         let long = Multihash::wrap(0, &[1; 60]).unwrap();
         let long = PeerId::from_multihash(long);
         assert!(long.is_err() || label(&long.unwrap()).is_none());

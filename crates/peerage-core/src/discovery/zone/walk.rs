@@ -5,14 +5,11 @@ use std::collections::{BTreeSet, VecDeque};
 use libp2p_identity::PeerId;
 use multiaddr::{Multiaddr, Protocol};
 
-use super::{MAX_LABEL_BYTES, TEXT_PREFIX, list_name, peer_name};
+use super::{TEXT_PREFIX, list_name, peer_name};
 use crate::limits::{
-    MAX_ADDRESSES_PER_PEER, MAX_DNSADDR_BYTES, MAX_DNSADDR_DEPTH, MAX_DNSADDR_QUESTIONS,
-    MAX_DNSADDR_TEXTS,
+    MAX_ADDRESSES_PER_PEER, MAX_DNS_LABEL_BYTES, MAX_DNS_NAME_BYTES, MAX_DNSADDR_BYTES,
+    MAX_DNSADDR_DEPTH, MAX_DNSADDR_QUESTIONS, MAX_DNSADDR_TEXTS,
 };
-
-/// The longest name in the DNS, written (RFC 1035, section 2.3.4).
-const MAX_NAME_BYTES: usize = 253;
 
 /// A name whose texts are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,10 +118,10 @@ fn read_text(text: &[u8]) -> Option<Multiaddr> {
 /// Letters, digits, hyphens and underscores between dots.
 fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
-        let fits = (1..=MAX_LABEL_BYTES).contains(&label.len());
+        let fits = (1..=MAX_DNS_LABEL_BYTES).contains(&label.len());
         fits && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
-    name.len() <= MAX_NAME_BYTES && name.split('.').all(is_label)
+    name.len() <= MAX_DNS_NAME_BYTES && name.split('.').all(is_label)
 }
 
 #[cfg(test)]
