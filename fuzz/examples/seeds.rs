@@ -18,11 +18,11 @@ use peerage_core::{
         registry::{Caller, Registry, Statement},
         rendezvous, tracker, zone,
     },
-    identity::{KeyKind, Keypair, generate, parse_peer_id},
     exchange::{
         bitswap::{self, Message, Payload, Prefix, Presence, Version},
         gateway::{EntityBytes, GatewayRequest},
     },
+    identity::{KeyKind, Keypair, generate, parse_peer_id},
     pipe,
     topology::kademlia::record_key,
 };
@@ -53,6 +53,7 @@ fn main() -> Result<(), Anything> {
     write("keys", keys())?;
     write("links", links(&graphs))?;
     write("pipe", frames())?;
+    write("places", places())?;
     write("select", walks(&graphs)?)?;
     write("static_list", static_lists())?;
     write("text", texts())?;
@@ -354,6 +355,25 @@ fn static_lists() -> Seeds {
          /dns4/hub.example.org/tcp/443/wss/p2p/{PEER}\n/ip6/2600::1/udp/1/quic-v1/p2p/{PEER}\n"
     );
     vec![("list", list.into_bytes()), ("no-peer", b"/ip4/127.0.0.1/tcp/0".to_vec())]
+}
+
+fn places() -> Seeds {
+    let circuit = format!("/ip4/192.0.2.1/tcp/4001/p2p/{PEER}/p2p-circuit/p2p/{PEER}");
+    let text = |text: &str| text.as_bytes().to_vec();
+    vec![
+        ("tcp", text("/ip4/192.0.2.1/tcp/4001")),
+        ("quic", text("/ip6/2001:db8::1/udp/4001/quic-v1")),
+        ("roaming", text("/ip4/192.0.2.1/udp/4001")),
+        ("websocket", text("/dns4/hub.example/tcp/443/tls/ws")),
+        ("wss", text("/dns6/hub.example/tcp/443/wss")),
+        ("relay", text("/dns/hub.example/tcp/443/https/p2p-circuit")),
+        ("circuit", text(&circuit)),
+        ("two-hosts", text("/ip4/192.0.2.1/tcp/4001/ip4/127.0.0.1/tcp/22")),
+        ("path", text("/ip4/192.0.2.1/tcp/80/x-parity-ws/%2Fadmin")),
+        ("number", text("/dns/127.1/tcp/80")),
+        ("webtransport", text("/ip4/192.0.2.1/udp/4001/quic-v1/webtransport")),
+        ("binary", vec![4, 192, 0, 2, 1, 6, 15, 161]),
+    ]
 }
 
 fn texts() -> Seeds {

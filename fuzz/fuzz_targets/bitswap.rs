@@ -5,10 +5,8 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use peerage_core::{
     data::verify,
+    exchange::bitswap::{Found, Ledger, Message, Outcome, Prefix, Reply, Version, Wantlist},
     limits::{MAX_BITSWAP_MESSAGE_ENTRIES, MAX_BITSWAP_WANTS_PER_PEER},
-    exchange::bitswap::{
-        Found, Ledger, Message, Outcome, Prefix, Reply, Version, Wantlist,
-    },
 };
 
 fuzz_target!(|input: &[u8]| {

@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use libfuzzer_sys::fuzz_target;
 use peerage_core::{
     data::{Block, Cid, HashKind, codec, hash, unixfs::Metadata},
-    limits::{DOWNLOAD_PATH_BYTES, MAX_SYMLINK_BYTES},
     exchange::download::{EntryPath, Item, Output, Piece, Plan, ProviderId, expand},
+    limits::{DOWNLOAD_PATH_BYTES, MAX_SYMLINK_BYTES},
 };
 use peerage_fuzz::{Parts, Pool};
 

@@ -5,8 +5,8 @@
 use libfuzzer_sys::fuzz_target;
 use peerage_core::{
     data::select::Walk,
-    limits::{MAX_GATEWAY_PATH_NAMES, MAX_GATEWAY_TARGET_BYTES},
     exchange::gateway::{EntityBytes, GatewayRequest, Route},
+    limits::{MAX_GATEWAY_PATH_NAMES, MAX_GATEWAY_TARGET_BYTES},
 };
 use peerage_fuzz::Parts;
 

@@ -11,6 +11,7 @@ pub mod presets;
 pub mod routing;
 pub mod session;
 pub mod store;
+mod sync;
 pub mod topology;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};

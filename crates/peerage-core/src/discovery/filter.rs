@@ -5,11 +5,12 @@
 //! of it at one place.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use multiaddr::{Multiaddr, Protocol};
 
 use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_DIALLED_PER_HOST};
+use crate::routing::address::{Reach, plain};
 
 /// A network that one of our interfaces is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,17 +112,17 @@ impl Surroundings {
         let first = address.iter().next()?;
         let meant = match &first {
             Protocol::Ip4(ip) => self.is_for_us((*ip).into()),
-            Protocol::Ip6(ip) => self.is_for_us(plain(*ip)),
+            Protocol::Ip6(ip) => self.is_for_us(plain((*ip).into())),
             Protocol::Dns(name)
             | Protocol::Dns4(name)
             | Protocol::Dns6(name)
-            | Protocol::Dnsaddr(name) => self.loopback || !is_this_machine(name),
+            | Protocol::Dnsaddr(name) => self.loopback || Reach::of_name(name) != Reach::Machine,
             // A relay by its id, wherever that is known to be.
             Protocol::P2p(_) => address.iter().any(|part| part == Protocol::P2pCircuit),
             _ => false,
         };
         let host = match first {
-            Protocol::Ip6(ip) => Multiaddr::from(plain(ip)),
+            Protocol::Ip6(ip) => Multiaddr::from(plain(ip.into())),
             Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => {
                 Multiaddr::empty().with(Protocol::Dns(name.to_ascii_lowercase().into()))
             }
@@ -131,66 +132,16 @@ impl Surroundings {
     }
 
     fn is_for_us(&self, ip: IpAddr) -> bool {
-        if ip.is_loopback() {
-            return self.loopback;
-        }
-        if leads_nowhere(ip) || self.networks.iter().any(|network| network.is_broadcast(ip)) {
-            return false;
-        }
-        !is_local(ip) || self.networks.iter().any(|network| network.contains(ip))
-    }
-}
-
-/// An address of IPv4 that IPv6 carries (RFC 4291, section 2.5.5.2; RFC 6052,
-/// section 2.1) counts as what it is.
-fn plain(ip: Ipv6Addr) -> IpAddr {
-    let translated = ip.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0];
-    match ip.to_ipv4_mapped() {
-        Some(inner) => inner.into(),
-        None if translated => {
-            let [.., a, b, c, d] = ip.octets();
-            Ipv4Addr::new(a, b, c, d).into()
-        }
-        None => ip.into(),
-    }
-}
-
-/// Whether no single host can be there, or none that can be dialled without
-/// naming an interface.
-fn leads_nowhere(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            // 0.0.0.0/8 is "this network", 240.0.0.0/4 is reserved (RFC 6890).
-            let [first, ..] = ip.octets();
-            first == 0 || first >= 224 || ip.is_link_local()
-        }
-        IpAddr::V6(ip) => ip.is_unspecified() || ip.is_multicast() || ip.is_unicast_link_local(),
-    }
-}
-
-/// Whether an address means different hosts in different networks, or none:
-/// private ones, those of a provider's NAT, of documentation and of benchmarks.
-fn is_local(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(ip) => {
-            let [a, b, c, _] = ip.octets();
-            let shared = a == 100 && b & 0xc0 == 64;
-            let benchmark = a == 198 && b & 0xfe == 18;
-            let protocols = (a, b, c) == (192, 0, 0);
-            ip.is_private() || shared || benchmark || protocols || ip.is_documentation()
-        }
-        IpAddr::V6(ip) => {
-            let [a, b, ..] = ip.segments();
-            let documentation = (a, b) == (0x2001, 0xdb8) || a & 0xfff0 == 0x3ff0;
-            // 100::/64 discards; fec0::/10 were private once.
-            ip.is_unique_local() || documentation || a == 0x100 || a & 0xffc0 == 0xfec0
+        let ours = |of: fn(&Network, IpAddr) -> bool| self.networks.iter().any(|it| of(it, ip));
+        match Reach::of_ip(ip) {
+            Reach::Machine => self.loopback,
+            // Without its interface's name a link's address leads nowhere.
+            Reach::Nobody | Reach::Link => false,
+            _ if ours(Network::is_broadcast) => false,
+            Reach::Private | Reach::Example => ours(Network::contains),
+            Reach::Public => true,
         }
     }
-}
-
-fn is_this_machine(name: &str) -> bool {
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 fn has_port_0(address: &Multiaddr) -> bool {

@@ -1,8 +1,10 @@
 //! From how far away an address can be reached.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use multiaddr::{Multiaddr, Protocol};
+
+use crate::routing::address::Reach;
 
 /// From how far away an address can be reached; the most useful first.
 ///
@@ -26,53 +28,28 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The scope of an address. A name in the DNS counts as public.
+    /// The scope of an address. A name in the DNS counts as public,
+    /// but for `localhost`.
     #[must_use]
     pub fn of(address: &Multiaddr) -> Self {
         if address.iter().any(|part| part == Protocol::P2pCircuit) {
             return Self::Relayed;
         }
-        match address.iter().next() {
-            Some(Protocol::Ip4(ip)) => Self::of_ip(ip.into()),
-            Some(Protocol::Ip6(ip)) => Self::of_ip(ip.into()),
-            Some(
-                Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) | Protocol::Dnsaddr(_),
-            ) => Self::Public,
-            _ => Self::Local,
-        }
+        Self::of_reach(Reach::of(address))
     }
 
-    /// The scope of an IP address, after IANA's registries of special-purpose
-    /// addresses ([RFC 6890](https://www.rfc-editor.org/rfc/rfc6890)).
+    /// The scope of an IP address.
     #[must_use]
     pub fn of_ip(ip: IpAddr) -> Self {
-        match ip {
-            IpAddr::V4(ip) => of_ipv4(ip),
-            IpAddr::V6(ip) => ip.to_ipv4_mapped().map_or_else(|| of_ipv6(ip), of_ipv4),
-        }
+        Self::of_reach(Reach::of_ip(ip))
     }
-}
 
-fn of_ipv4(ip: Ipv4Addr) -> Scope {
-    match ip.octets() {
-        [0 | 127 | 224..=255, ..] | [169, 254, ..] => Scope::Local,
-        // Examples in documents, and tests of benchmarks.
-        [192, 0, 0 | 2, _] | [198, 51, 100, _] | [203, 0, 113, _] | [198, 18 | 19, ..] => {
-            Scope::Local
+    fn of_reach(reach: Reach) -> Self {
+        match reach {
+            Reach::Public => Self::Public,
+            Reach::Private => Self::Private,
+            Reach::Nobody | Reach::Machine | Reach::Link | Reach::Example => Self::Local,
         }
-        // Behind the NAT of a provider, RFC 6598.
-        [100, 64..=127, ..] => Scope::Private,
-        _ if ip.is_private() => Scope::Private,
-        _ => Scope::Public,
-    }
-}
-
-fn of_ipv6(ip: Ipv6Addr) -> Scope {
-    match ip.segments() {
-        [0x2001, 0xdb8, ..] => Scope::Local,
-        [0x2000..=0x3fff, ..] => Scope::Public,
-        _ if ip.is_unique_local() => Scope::Private,
-        _ => Scope::Local,
     }
 }
 

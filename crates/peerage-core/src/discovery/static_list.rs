@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use libp2p_identity::PeerId;
-use multiaddr::{Multiaddr, Protocol};
+use multiaddr::Multiaddr;
 
 use super::Finding;
 use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_STATIC_ENTRIES, MAX_STATIC_LIST_BYTES};
+use crate::routing::address::{peer_suffix, without_peer};
 
 /// Why a text is no list of peers. Lines are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -102,9 +103,9 @@ impl List {
 /// A peer, and its address without it.
 fn split(line: usize, entry: &str) -> Result<(PeerId, Multiaddr), StaticListError> {
     let malformed = |reason: String| StaticListError::Malformed { line, reason };
-    let mut address: Multiaddr = entry.parse().map_err(|error| malformed(format!("{error}")))?;
-    match address.pop() {
-        Some(Protocol::P2p(peer)) if !address.is_empty() => Ok((peer, address)),
+    let address: Multiaddr = entry.parse().map_err(|error| malformed(format!("{error}")))?;
+    match (peer_suffix(&address), without_peer(&address)) {
+        (Some(peer), address) if !address.is_empty() => Ok((peer, address)),
         _ => Err(StaticListError::NoPeer(line)),
     }
 }

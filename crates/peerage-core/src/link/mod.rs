@@ -27,7 +27,6 @@ use std::fmt;
 use cid::{Version, multibase::Base};
 use data_encoding::BASE32_NOPAD;
 pub use multiaddr::Multiaddr;
-use multiaddr::Protocol;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 pub use self::{error::LinkError, target::Target};
@@ -35,6 +34,7 @@ use crate::{
     data::{Cid, HashKind, codec},
     identity::{PeerId, peer_id_to_cid},
     limits::{MAX_LINK_ADDRESSES, MAX_LINK_BYTES, MAX_LINK_PROVIDERS},
+    routing::address::{of_peer, peer_suffix},
     text::FileName,
 };
 
@@ -103,7 +103,7 @@ impl Provider {
             return Err(LinkError::TooManyAddresses { addresses: addresses.len() });
         }
         let addresses = addresses
-            .into_iter()
+            .iter()
             .map(|address| without_peer(address, peer))
             .collect::<Result<_, _>>()?;
         Ok(Self { peer, addresses })
@@ -137,15 +137,11 @@ impl Provider {
     }
 }
 
-fn without_peer(mut address: Multiaddr, peer: PeerId) -> Result<Multiaddr, LinkError> {
-    match address.iter().last() {
-        Some(Protocol::P2p(last)) if last == peer => {
-            address.pop();
-        }
-        Some(Protocol::P2p(_)) => return Err(LinkError::OtherPeersAddress),
-        _ => {}
+fn without_peer(address: &Multiaddr, peer: PeerId) -> Result<Multiaddr, LinkError> {
+    match peer_suffix(address) {
+        Some(other) if other != peer => Err(LinkError::OtherPeersAddress),
+        _ => of_peer(address, &peer).ok_or(LinkError::BadAddress),
     }
-    if address.is_empty() { Err(LinkError::BadAddress) } else { Ok(address) }
 }
 
 #[derive(Clone, Copy)]

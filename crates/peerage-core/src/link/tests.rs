@@ -1,3 +1,4 @@
+use multiaddr::Protocol;
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
@@ -23,6 +23,7 @@ use super::{
     nearby::{self, Nearby},
     responder::Responder,
 };
+use crate::sync::lock;
 
 /// The pause before a responder that failed is started again; it doubles up
 /// to [`LONGEST_PAUSE`].
@@ -54,7 +55,7 @@ pub enum StartError {
     NoRuntime,
     /// UDP port 5353 is not to be had, shared or not.
     #[error(
-        "the multicast DNS port, UDP 5353, cannot be used: {0}; end the program that holds it for itself, or allow it"
+        "the multicast DNS port, UDP 5353, cannot be used: 0; end the program that holds it for itself, or allow it"
     )]
     Port(#[source] io::Error),
     /// The responder did not start or take what was asked.
@@ -204,7 +205,7 @@ impl Default for Shared {
 impl Shared {
     fn nearby(&self) -> MutexGuard<'_, Nearby> {
         // The table is whole between any two statements that can panic.
-        self.nearby.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.nearby)
     }
 
     fn tell(&self, events: impl IntoIterator<Item = Event>) {

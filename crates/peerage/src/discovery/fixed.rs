@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -18,6 +18,7 @@ use peerage_core::discovery::{Finding, Key, StaticListError, WayName, read_stati
 use tokio::time::sleep;
 
 use super::{Presence, Way, WayError};
+use crate::sync::lock;
 
 /// How often a file is looked at while news of it are waited for.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[non_exhaustive]
 pub enum ListFileError {
     /// It cannot be read.
-    #[error("{path} cannot be read: {source}; check its name and its permissions")]
+    #[error("{path} cannot be read: source; check its name and its permissions")]
     Read {
         /// Which file.
         path: PathBuf,
@@ -92,7 +93,7 @@ impl List {
     /// unreadable is an error, and what it last said still counts.
     fn named(&self, key: &Key) -> Vec<Result<Finding, WayError>> {
         let error = self.refresh().err();
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = lock(&self.read);
         let all = self.given.iter().chain(&read.peers);
         let wanted = all.filter(|entry| match key {
             Key::Peer(peer) => entry.peer == *peer,
@@ -106,7 +107,7 @@ impl List {
     /// The peers to name if the file is not as it was; and how it is now.
     fn news(&self, key: &Key, was: Option<SystemTime>) -> (Vec<Finding>, Option<SystemTime>) {
         let named = self.named(key);
-        let modified = self.read.lock().unwrap_or_else(PoisonError::into_inner).modified;
+        let modified = lock(&self.read).modified;
         let named = named.into_iter().filter(|_| modified != was);
         (named.filter_map(Result::ok).collect(), modified)
     }
@@ -114,7 +115,7 @@ impl List {
     /// Reads the file again if it is not the one that was read.
     fn refresh(&self) -> Result<(), ListFileError> {
         let Some(path) = &self.file else { return Ok(()) };
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = lock(&self.read);
         let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         if modified.is_none() || modified != read.modified {
             *read = Version::read(path)?;

@@ -8,7 +8,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use super::{Announced, HubConfig, address_of};
-use crate::routing::TransportKind;
+use crate::routing::{TransportKind, with_peer};
 
 /// What a hub tells peers of itself besides where it listens: where its relay
 /// is, which listens at `relay`; and if it was told under which names others
@@ -86,7 +86,7 @@ pub(super) fn to_hand_on(addresses: &[Multiaddr], peer: PeerId) -> Vec<Multiaddr
         whole.retain(|((near, _), _)| !near);
     }
     whole.sort_by_key(|(rank, _)| *rank);
-    whole.into_iter().map(|(_, address)| address.clone().with(Protocol::P2p(peer))).collect()
+    whole.into_iter().map(|(_, address)| with_peer(address, peer)).collect()
 }
 
 /// Whether it is near, and how late it comes in the list.

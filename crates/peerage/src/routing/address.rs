@@ -1,30 +1,13 @@
-//! Addresses: which peer they name, whether they can be dialled, and in
-//! which order.
+//! Addresses: whether they can be dialled, and in which order.
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
 
+use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use libp2p::{Multiaddr, PeerId};
+use peerage_core::routing::address::{Host, Place};
 
 use super::TransportKind;
-
-/// The peer that the last part of an address names.
-pub(crate) fn peer_suffix(address: &Multiaddr) -> Option<PeerId> {
-    match address.iter().last() {
-        Some(Protocol::P2p(peer)) => Some(peer),
-        _ => None,
-    }
-}
-
-/// The address without the peer at its end.
-pub(crate) fn without_peer(address: &Multiaddr) -> Multiaddr {
-    let mut address = address.clone();
-    if peer_suffix(&address).is_some() {
-        address.pop();
-    }
-    address
-}
 
 /// The host of a direct address; none where a relay is in between.
 pub(crate) fn direct_ip(address: &Multiaddr) -> Option<IpAddr> {
@@ -38,19 +21,18 @@ pub(crate) fn direct_ip(address: &Multiaddr) -> Option<IpAddr> {
     }
 }
 
-/// Whether the address can be dialled at all: it names a place and a
-/// transport that we speak.
+/// Whether the address can be dialled at all: it is a place, or a name in the
+/// DNS that leads to some.
 pub(crate) fn dialable(address: &Multiaddr) -> bool {
-    let place = match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => !ip.is_unspecified() && !ip.is_multicast(),
-        Some(Protocol::Ip6(ip)) => !ip.is_unspecified() && !ip.is_multicast(),
-        Some(Protocol::Dns(_) | Protocol::Dns4(_) | Protocol::Dns6(_) | Protocol::Dnsaddr(_)) => {
-            true
-        }
-        _ => false,
-    };
-    let dnsaddr = matches!(address.iter().next(), Some(Protocol::Dnsaddr(_)));
-    place && (dnsaddr || !matches!(TransportKind::of(address), TransportKind::Other))
+    let mut parts = address.iter();
+    if let Some(Protocol::Dnsaddr(_)) = parts.next() {
+        return parts.all(|part| matches!(part, Protocol::P2p(_)));
+    }
+    let Ok(place) = Place::try_from(address) else { return false };
+    match place.host() {
+        Host::Ip(ip) => !ip.is_unspecified() && !ip.is_multicast(),
+        Host::Name { .. } => true,
+    }
 }
 
 /// Sorts addresses into the order in which they are tried: the transport that
@@ -125,19 +107,18 @@ mod tests {
 
     #[test]
     fn addresses_that_lead_nowhere_are_told() {
-        for text in ["/ip4/0.0.0.0/tcp/1", "/memory/1", "/ip4/192.0.2.1/sctp/9", "/ip6/::/tcp/1"] {
+        for text in [
+            "/ip4/0.0.0.0/tcp/1",
+            "/memory/1",
+            "/ip4/192.0.2.1/sctp/9",
+            "/ip6/::/tcp/1",
+            "/ip4/192.0.2.1/tcp/1/ip4/127.0.0.1/tcp/22",
+            "/dnsaddr/example.org/tcp/1",
+        ] {
             assert!(!dialable(&address(text)), "{text}");
         }
         for text in ["/dns4/example.org/tcp/1", "/dnsaddr/example.org", "/ip6/::1/udp/1/quic-v1"] {
             assert!(dialable(&address(text)), "{text}");
         }
-    }
-
-    #[test]
-    fn the_peer_is_cut_off() {
-        let peer = PeerId::random();
-        let full = address("/ip4/127.0.0.1/tcp/1").with(Protocol::P2p(peer));
-        assert_eq!(peer_suffix(&full), Some(peer));
-        assert_eq!(without_peer(&full), address("/ip4/127.0.0.1/tcp/1"));
     }
 }

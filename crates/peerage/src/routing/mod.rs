@@ -22,11 +22,15 @@ mod upgrade;
 pub mod yamux;
 
 pub use path::{Multiplexer, Path, Security, TransportKind};
+pub use peerage_core::routing::address::{
+    Channel, Family, Host, PeerAddresses, Place, PlaceError, Reach, is_loopback, of_peer,
+    peer_suffix, with_peer, without_peer,
+};
 pub use roaming::{BindError, relay_address, relay_url};
 pub use transport::TransportError;
 pub use upgrade::UpgradeError;
 
-pub(crate) use address::{dialable, direct_ip, peer_suffix, preference, without_peer};
+pub(crate) use address::{dialable, direct_ip, preference};
 pub(crate) use path::{Known, Moves, PathTable};
 pub(crate) use port_mapping::map_port;
 pub(crate) use roaming::Roaming;

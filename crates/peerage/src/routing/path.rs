@@ -9,7 +9,7 @@ use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
-use super::address::without_peer;
+use peerage_core::routing::address::without_peer;
 
 /// What carries the bytes of a connection.
 ///

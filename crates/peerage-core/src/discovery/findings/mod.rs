@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use libp2p_identity::PeerId;
-use multiaddr::{Multiaddr, Protocol};
+use multiaddr::Multiaddr;
 
 use super::{Finding, SignedPeerRecord, WayName};
 use crate::limits::{
     MAX_ADDRESSES_PER_PEER, MAX_CLAIMED_ADDRESS_BYTES, MAX_CLAIMED_ADDRESSES, MAX_FOUND_PEERS,
 };
+use crate::routing::address::of_peer;
 
 /// How long a finding counts after it was last heard of: longer than the
 /// slowest way is asked again, shorter than a dynamic address lives.
@@ -357,14 +358,7 @@ fn is_newer(record: &SignedPeerRecord, than: &SignedPeerRecord) -> bool {
 /// A claimed address without the peer at its end; nothing when it is of
 /// another peer, empty, or too long.
 fn bare(address: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
-    let mut bare = address.clone();
-    if let Some(Protocol::P2p(named)) = address.iter().last() {
-        if named != peer {
-            return None;
-        }
-        bare.pop();
-    }
-    (!bare.is_empty() && bare.len() <= MAX_CLAIMED_ADDRESS_BYTES).then_some(bare)
+    of_peer(address, &peer).filter(|bare| bare.len() <= MAX_CLAIMED_ADDRESS_BYTES)
 }
 
 // A way's claims and a record's addresses have the same bound, so that the

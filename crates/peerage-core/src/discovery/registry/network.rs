@@ -1,6 +1,8 @@
 //! Which network an address belongs to, and what kind of address it is.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
+
+use crate::routing::address::{Reach, plain};
 
 /// What is given out to one customer: an IPv4 address, or an IPv6 /56. Peer
 /// ids cost nothing, networks do; so limits count networks.
@@ -33,9 +35,18 @@ pub(super) enum Scope {
 
 impl Scope {
     pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => of_v4(address),
-            IpAddr::V6(address) => of_v6(address),
+        // Behind a translator (RFC 6052) any IPv4 address may hide in what looks
+        // like one network.
+        if plain(address) != address.to_canonical() {
+            return Self::Nobody;
+        }
+        match Reach::of_ip(address) {
+            Reach::Nobody => Self::Nobody,
+            Reach::Machine => Self::Machine { loopback: true },
+            Reach::Link => Self::Machine { loopback: false },
+            Reach::Private => Self::Private,
+            // A network of examples has a registry of its own, if any.
+            Reach::Example | Reach::Public => Self::Public,
         }
     }
 
@@ -50,31 +61,6 @@ impl Scope {
             }
             Self::Private | Self::Public => true,
         }
-    }
-}
-
-fn of_v4(address: Ipv4Addr) -> Scope {
-    match address.octets() {
-        [0 | 224..=255, ..] => Scope::Nobody,
-        [127, ..] => Scope::Machine { loopback: true },
-        [169, 254, ..] => Scope::Machine { loopback: false },
-        // Carriers' shared addresses (RFC 6598) are private to the carrier.
-        [100, 64..=127, ..] => Scope::Private,
-        _ if address.is_private() => Scope::Private,
-        _ => Scope::Public,
-    }
-}
-
-fn of_v6(address: Ipv6Addr) -> Scope {
-    match address.segments() {
-        _ if address.is_loopback() => Scope::Machine { loopback: true },
-        _ if address.is_multicast() => Scope::Nobody,
-        // Unspecified, IPv4 in IPv6 of old, and translators' (RFC 6052):
-        // there, any IPv4 address may hide in what looks like one network.
-        [0, ..] | [0x64, 0xff9b, ..] => Scope::Nobody,
-        [0xfe80..=0xfebf, ..] => Scope::Machine { loopback: false },
-        [0xfc00..=0xfdff, ..] => Scope::Private,
-        _ => Scope::Public,
     }
 }
 

@@ -18,6 +18,7 @@ use multiaddr::{Multiaddr, Protocol};
 use super::{Scope, SignedPeerRecord};
 use crate::identity::{parse_peer_id, peer_id_to_cid};
 use crate::limits::{MAX_DNS_LABEL_BYTES, MAX_DNS_STRING_BYTES};
+use crate::routing::address::{peer_suffix, with_peer};
 
 mod walk;
 
@@ -111,11 +112,10 @@ pub fn texts(record: &SignedPeerRecord, scope: Scope) -> Vec<String> {
 }
 
 fn text(address: &Multiaddr, peer: PeerId) -> String {
-    let address = match address.iter().last() {
-        Some(Protocol::P2p(_)) => address.clone(),
-        _ => address.clone().with(Protocol::P2p(peer)),
-    };
-    format!("{TEXT_PREFIX}{address}")
+    match peer_suffix(address) {
+        Some(_) => format!("{TEXT_PREFIX}{address}"),
+        None => format!("{TEXT_PREFIX}{}", with_peer(address, peer)),
+    }
 }
 
 /// The public IP addresses of a peer, without those of its relays.

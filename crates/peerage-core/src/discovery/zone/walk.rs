@@ -10,6 +10,7 @@ use crate::limits::{
     MAX_ADDRESSES_PER_PEER, MAX_DNS_LABEL_BYTES, MAX_DNS_NAME_BYTES, MAX_DNSADDR_BYTES,
     MAX_DNSADDR_DEPTH, MAX_DNSADDR_QUESTIONS, MAX_DNSADDR_TEXTS,
 };
+use crate::routing::address::{peer_suffix, without_peer};
 
 /// A name whose texts are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,20 +70,15 @@ impl Walk {
         let before = self.found.len();
         for text in texts.into_iter().take(MAX_DNSADDR_TEXTS) {
             if let Some(address) = read_text(text) {
-                self.take(address, question.depth);
+                self.take(&address, question.depth);
             }
         }
         self.found[before..].to_vec()
     }
 
-    fn take(&mut self, mut address: Multiaddr, depth: u8) {
-        let named = match address.iter().last() {
-            Some(Protocol::P2p(peer)) => Some(peer),
-            _ => None,
-        };
-        if named.is_some() {
-            address.pop();
-        }
+    fn take(&mut self, address: &Multiaddr, depth: u8) {
+        let named = peer_suffix(address);
+        let address = without_peer(address);
         if named.is_some_and(|peer| peer != self.peer) {
             return;
         }

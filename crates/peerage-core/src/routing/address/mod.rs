@@ -9,7 +9,8 @@ mod place;
 mod reach;
 
 use libp2p_identity::PeerId;
-use multiaddr::{Multiaddr, Protocol};
+
+pub use multiaddr::{Multiaddr, Protocol};
 
 pub use self::{
     place::{Channel, Family, Host, Place, PlaceError},
@@ -86,6 +87,28 @@ pub fn without_peer(address: &Multiaddr) -> Multiaddr {
 #[must_use]
 pub fn with_peer(address: &Multiaddr, peer: PeerId) -> Multiaddr {
     without_peer(address).with(Protocol::P2p(peer))
+}
+
+/// An address that somebody gives for a peer, without that peer at its end;
+/// `None` when it is of another peer, or nothing else.
+///
+/// ```
+/// use peerage_core::routing::address::of_peer;
+/// # let own: libp2p_identity::PeerId = "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA".parse()?;
+/// # let other: libp2p_identity::PeerId = "12D3KooWNu4NTsSxfRv5yRq2Y8Ch2rDSvS3DYtWMAqjWSYd1CpLx".parse()?;
+///
+/// let bare = "/ip4/192.0.2.1/tcp/1".parse()?;
+/// assert_eq!(of_peer(&bare, &own), Some(bare.clone()));
+/// let full = format!("{bare}/p2p/{own}").parse()?;
+/// assert_eq!(of_peer(&full, &own), Some(bare));
+/// assert_eq!(of_peer(&full, &other), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn of_peer(address: &Multiaddr, peer: &PeerId) -> Option<Multiaddr> {
+    let named = peer_suffix(address);
+    let bare = without_peer(address);
+    (named.is_none_or(|named| named == *peer) && !bare.is_empty()).then_some(bare)
 }
 
 /// Whether an address leads to the machine on which it is dialled: its host is

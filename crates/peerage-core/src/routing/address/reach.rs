@@ -109,14 +109,13 @@ fn of_ipv6(ip: Ipv6Addr) -> Reach {
     match ip.segments() {
         _ if ip.is_loopback() => Reach::Machine,
         _ if ip.is_multicast() => Reach::Nobody,
-        // Unspecified, IPv4 in IPv6 of old, and what translators of other
-        // prefixes carry; 100::/64 discards.
-        [0 | 0x64 | 0x100, ..] => Reach::Nobody,
         [0xfe80..=0xfebf, ..] => Reach::Link,
         // Private once (RFC 3879), and private now.
         [0xfec0..=0xfeff | 0xfc00..=0xfdff, ..] => Reach::Private,
         [0x2001, 0xdb8, ..] | [0x3ff0..=0x3fff, ..] => Reach::Example,
-        _ => Reach::Public,
+        // All that is given out so far.
+        [0x2000..=0x3fef, ..] => Reach::Public,
+        _ => Reach::Nobody,
     }
 }
 
@@ -135,6 +134,7 @@ mod tests {
             ("ff02::fb", Reach::Nobody),
             ("100::1", Reach::Nobody),
             ("64:ff9b:1::1", Reach::Nobody),
+            ("4000::1", Reach::Nobody),
             ("127.9.9.9", Reach::Machine),
             ("::1", Reach::Machine),
             ("::ffff:127.0.0.1", Reach::Machine),

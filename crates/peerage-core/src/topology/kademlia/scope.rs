@@ -1,8 +1,10 @@
 //! Which addresses mean anything on a network.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use multiaddr::{Multiaddr, Protocol};
+
+use crate::routing::address::Reach;
 
 /// How far a network reaches, and so which addresses its peers may name. An
 /// address from outside it would make us dial somebody who has nothing to do
@@ -65,31 +67,12 @@ impl AddressScope {
     /// address of one host, or means nothing without its interface.
     #[must_use]
     pub fn of(ip: IpAddr) -> Option<Self> {
-        match ip.to_canonical() {
-            IpAddr::V4(ip) => Self::of_ipv4(ip),
-            IpAddr::V6(ip) => Self::of_ipv6(ip),
-        }
-    }
-
-    fn of_ipv4(ip: Ipv4Addr) -> Option<Self> {
-        let [first, second, ..] = ip.octets();
-        match ip {
-            _ if ip.is_loopback() => Some(Self::Machine),
-            _ if first == 0 || first >= 224 || ip.is_link_local() => None,
-            _ if ip.is_private() => Some(Self::Private),
-            // Between a provider and its customers (RFC 6598).
-            _ if first == 100 && (64..128).contains(&second) => Some(Self::Private),
-            _ => Some(Self::Internet),
-        }
-    }
-
-    fn of_ipv6(ip: Ipv6Addr) -> Option<Self> {
-        match ip {
-            _ if ip.is_loopback() => Some(Self::Machine),
-            _ if ip.is_unspecified() || ip.is_multicast() => None,
-            _ if ip.is_unicast_link_local() => None,
-            _ if ip.is_unique_local() => Some(Self::Private),
-            _ => Some(Self::Internet),
+        match Reach::of_ip(ip) {
+            Reach::Nobody | Reach::Link => None,
+            Reach::Machine => Some(Self::Machine),
+            Reach::Private => Some(Self::Private),
+            // Examples serve as an internet in trials.
+            Reach::Example | Reach::Public => Some(Self::Internet),
         }
     }
 }

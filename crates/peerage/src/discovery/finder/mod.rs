@@ -7,7 +7,7 @@ mod status;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::status::Tally;
 pub use self::status::{Announced, WayStatus};
 use super::{Presence, Way, WayError, WayName};
+use crate::sync::lock;
 
 /// How long one way may take to answer a look-up.
 pub const LOOK_UP_TIME: Duration = Duration::from_secs(10);
@@ -254,11 +255,6 @@ impl fmt::Debug for Finder {
         let ways: Vec<_> = self.entries().iter().map(|entry| entry.way.name()).collect();
         f.debug_struct("Finder").field("own", &self.inner.own).field("ways", &ways).finish()
     }
-}
-
-/// A lock whose holder panicked still guards whole data here.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{super::WayError, WayName, lock};
+use super::{super::WayError, WayName};
+use crate::sync::lock;
 
 /// How one way fares.
 #[derive(Clone, Debug)]

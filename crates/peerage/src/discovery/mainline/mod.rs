@@ -15,7 +15,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::limits::{
@@ -36,6 +36,7 @@ use peerage_core::discovery::{Key, Scope, SignedPeerRecord};
 use tokio::time::{sleep, timeout};
 
 use super::way::{Finding, Presence, Way, WayError, WayName};
+use crate::sync::lock;
 
 mod serve;
 
@@ -184,7 +185,7 @@ impl Mainline {
 
     /// Notes what was put last, and says what was before.
     fn note_put(&self, sequence: Option<u64>) -> Option<u64> {
-        let mut put = self.put.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut put = lock(&self.put);
         std::mem::replace(&mut *put, sequence)
     }
 

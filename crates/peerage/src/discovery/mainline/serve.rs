@@ -1,13 +1,14 @@
 //! What a node does for others in the DHT, and how much of it.
 
 use std::net::SocketAddrV4;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use crate::limits::{
     MAINLINE_REQUEST_BURST, MAINLINE_REQUESTS_PER_SECOND, MAX_MAINLINE_INFO_HASHES,
     MAX_MAINLINE_PEERS_PER_HASH, MAX_MAINLINE_VALUES,
 };
+use crate::sync::lock;
 use mainline::{RequestFilter, RequestSpecific, ServerSettings};
 use peerage_core::discovery::RateLimit;
 
@@ -37,7 +38,7 @@ impl Sources {
 
 impl RequestFilter for Sources {
     fn allow_request(&self, _request: &RequestSpecific, from: SocketAddrV4) -> bool {
-        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rate = lock(&self.rate);
         rate.allow((*from.ip()).into(), self.started.elapsed())
     }
 }

@@ -20,9 +20,9 @@ use peerage_core::discovery::{rendezvous, tracker};
 use super::super::{Finding, Presence, Way, WayError, WayName};
 use super::exchange::{self, Registered};
 use super::merge::{Merge, failure_of};
-use super::server::lock;
 use super::{RENDEZVOUS, TRACKER};
 use crate::node::{Node, OpenStreamError, Stream};
+use crate::sync::lock;
 
 const ANSWER_TIME: Duration = Duration::from_secs(TRACKER_ANSWER_SECONDS);
 

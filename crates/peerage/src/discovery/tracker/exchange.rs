@@ -4,7 +4,6 @@ use crate::limits::{
     MAX_ADDRESSES_PER_PEER, MAX_RENDEZVOUS_ANSWER_BYTES, MAX_TRACKER_ANSWER_BYTES,
     MAX_TRACKER_COOKIE_BYTES, MAX_TRACKER_PAGES, MAX_TRACKER_RESULTS, MAX_TRACKER_SENTENCE_BYTES,
 };
-use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 use peerage_core::discovery::rendezvous::{self, Registration, Status};
 use peerage_core::discovery::tracker::{self, PeerAddresses};
@@ -14,6 +13,7 @@ use peerage_core::text::for_terminal;
 use super::super::{Finding, WayError};
 use super::frame::{self, FrameError};
 use crate::node::Stream;
+use crate::routing::of_peer;
 
 impl From<FrameError> for WayError {
     fn from(error: FrameError) -> Self {
@@ -105,8 +105,8 @@ fn read_peer(answer: &PeerAddresses) -> Result<Finding, WayError> {
     let peer = answer.peer().ok_or_else(|| malformed("a peer id that is none"))?;
     let Some(record) = &answer.record else {
         let addresses = answer.addresses.iter().take(MAX_ADDRESSES_PER_PEER);
-        let addresses = addresses.filter_map(|text| text.parse().ok());
-        return Ok(Finding { peer, addresses: without_peer(peer, addresses), record: None });
+        let addresses = addresses.filter_map(|text| of_peer(&text.parse().ok()?, &peer));
+        return Ok(Finding { peer, addresses: addresses.collect(), record: None });
     };
     let record = SignedPeerRecord::decode(record).map_err(malformed)?;
     if record.peer() != peer {
@@ -116,22 +116,14 @@ fn read_peer(answer: &PeerAddresses) -> Result<Finding, WayError> {
 }
 
 fn of_record(record: SignedPeerRecord) -> Finding {
-    let addresses = without_peer(record.peer(), record.addresses().iter().cloned());
-    Finding { peer: record.peer(), addresses, record: Some(record) }
+    let peer = record.peer();
+    Finding { peer, addresses: bare(peer, record.addresses()), record: Some(record) }
 }
 
-/// The addresses without the peer at their end; those that end with another
-/// are left out.
-fn without_peer(peer: PeerId, addresses: impl Iterator<Item = Multiaddr>) -> Vec<Multiaddr> {
-    let strip = |mut address: Multiaddr| match address.iter().last()? {
-        Protocol::P2p(named) if named == peer => {
-            address.pop();
-            Some(address)
-        }
-        Protocol::P2p(_) => None,
-        _ => Some(address),
-    };
-    addresses.filter_map(strip).filter(|address| !address.is_empty()).collect()
+/// The addresses of a record without the peer at their end; those that end with
+/// another are left out.
+fn bare(peer: PeerId, addresses: &[Multiaddr]) -> Vec<Multiaddr> {
+    addresses.iter().filter_map(|address| of_peer(address, &peer)).collect()
 }
 
 /// Sends one message of rendezvous and reads the answer; `None` when the point
@@ -212,7 +204,7 @@ fn read_registration(registration: &Registration, namespace: &str) -> Result<Fin
         Err(error) => {
             let record = LegacyPeerRecord::decode(&registration.record);
             let record = record.map_err(|_| malformed(error))?;
-            let addresses = without_peer(record.peer(), record.addresses().iter().cloned());
+            let addresses = bare(record.peer(), record.addresses());
             Ok(Finding { peer: record.peer(), addresses, record: None })
         }
     }

@@ -18,10 +18,11 @@ use tokio::task::{Id, JoinSet};
 
 use super::frame::{self, FrameError};
 use super::rate::Rates;
-use super::server::{Core, TrackerStatus, lock, now};
+use super::server::{Core, TrackerStatus, now};
 use super::{RENDEZVOUS, TRACKER};
 use crate::node::{IncomingStreams, PeerInfo, Stream};
 use crate::routing::direct_ip;
+use crate::sync::lock;
 
 const STREAM_TIME: Duration = Duration::from_secs(TRACKER_STREAM_SECONDS);
 const PEER_PER_SECOND: u32 = 1;

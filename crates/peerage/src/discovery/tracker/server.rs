@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use libp2p::{Multiaddr, PeerId};
@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::requests::{self, Desk};
 use super::{RENDEZVOUS, TRACKER, persist};
 use crate::node::{AcceptError, Node};
+use crate::sync::lock;
 
 /// How often what has run out is dropped even if nobody asks.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
@@ -219,10 +220,6 @@ async fn keep(core: Arc<Core>) {
             }
         }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The time since the Unix epoch; snapshots outlive the process.

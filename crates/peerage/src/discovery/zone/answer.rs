@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::limits::{
@@ -19,6 +19,7 @@ use peerage_core::discovery::zone::{Place, ip_addresses, on_turn, texts};
 use peerage_core::discovery::{RateLimit, Scope, SignedPeerRecord};
 
 use super::{LivePeers, ZoneConfig, ZoneError, ZoneStatus};
+use crate::sync::lock;
 
 /// The largest answer to a resolver that does not say what it takes (RFC 1035).
 const PLAIN_BYTES: usize = 512;
@@ -306,8 +307,4 @@ fn name(text: &str) -> Result<Name, ZoneError> {
     }
     name.set_fqdn(true);
     Ok(name)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

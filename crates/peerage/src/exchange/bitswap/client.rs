@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use crate::limits::MAX_BITSWAP_UNWANTED_BLOCKS;
@@ -14,6 +14,7 @@ use super::{
     session::Shared,
 };
 use crate::node::PeerId;
+use crate::sync::lock;
 
 /// Who asks whom.
 #[derive(Default)]
@@ -37,7 +38,7 @@ enum Fault {
 
 impl Client {
     fn asked(&self) -> MutexGuard<'_, HashMap<PeerId, AskedPeer>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.asked)
     }
 
     pub(super) fn peers(&self) -> Vec<PeerId> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use crate::limits::MAX_BITSWAP_QUEUED_ENTRIES;
@@ -17,6 +17,7 @@ use super::{
     outgoing::{KEEP, Outgoing, SendError},
 };
 use crate::node::PeerId;
+use crate::sync::lock;
 
 /// The wants of all sessions with one peer.
 #[derive(Default)]
@@ -63,7 +64,7 @@ impl Link {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// What is to be sent; `None` when nothing is and nothing will be.

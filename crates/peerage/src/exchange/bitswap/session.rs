@@ -1,8 +1,8 @@
 //! A client's session: what a download holds in its hand.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use peerage_core::{
@@ -15,7 +15,7 @@ use peerage_core::{
 use tokio::sync::Notify;
 
 use super::{Bitswap, client::Client};
-use crate::node::PeerId;
+use crate::{node::PeerId, sync::lock};
 
 /// Wants for blocks that one or several peers are asked for.
 ///
@@ -34,6 +34,8 @@ pub struct Session {
 /// What the session and the readers of streams share.
 #[derive(Debug)]
 pub(super) struct Shared {
+    /// From when on the state counts time.
+    started: Instant,
     state: Mutex<core::Session>,
     changed: Notify,
 }
@@ -44,8 +46,7 @@ impl Session {
         peers: &[PeerId],
         config: SessionConfig,
     ) -> Result<Self, TooManyPeers> {
-        let state = Mutex::new(core::Session::new(config, Instant::now()));
-        let session = Self { bitswap, shared: Arc::new(Shared { state, changed: Notify::new() }) };
+        let session = Self { bitswap, shared: Arc::new(Shared::new(config)) };
         for peer in peers {
             session.add_peer(*peer)?;
         }
@@ -59,7 +60,7 @@ impl Session {
     /// When the session asks as many as it may.
     pub fn add_peer(&self, peer: PeerId) -> Result<(), TooManyPeers> {
         self.bitswap.core.join(peer, &self.shared);
-        let added = self.shared.state().add_peer(peer, Instant::now());
+        let added = self.shared.state().add_peer(peer, self.shared.now());
         if added.is_err() {
             self.client().leave(&peer, &self.shared);
         }
@@ -70,7 +71,7 @@ impl Session {
     /// Asks a peer no longer; its wants go to the others. It is not reported
     /// as lost.
     pub fn remove_peer(&self, peer: PeerId) {
-        let cids = self.shared.state().remove_peer(peer, Instant::now());
+        let cids = self.shared.state().remove_peer(peer, self.shared.now());
         let cancels = cids.into_iter().map(core::Entry::cancel).collect();
         self.client().tell(&peer, cancels);
         self.client().leave(&peer, &self.shared);
@@ -86,14 +87,14 @@ impl Session {
     /// [`crate::limits::MAX_BITSWAP_SESSION_WANTS`]; nothing is wanted
     /// then.
     pub fn want(&self, cids: &[Cid]) -> Result<(), TooManyWants> {
-        self.shared.state().want(cids, Instant::now())?;
+        self.shared.state().want(cids, self.shared.now())?;
         self.shared.pass_on(self.client());
         Ok(())
     }
 
     /// Wants blocks no longer.
     pub fn cancel(&self, cids: &[Cid]) {
-        self.shared.state().cancel(cids, Instant::now());
+        self.shared.state().cancel(cids, self.shared.now());
         self.shared.pass_on(self.client());
     }
 
@@ -160,12 +161,21 @@ enum Look {
 }
 
 impl Shared {
+    fn new(config: SessionConfig) -> Self {
+        let state = Mutex::new(core::Session::new(config, Duration::ZERO));
+        Self { started: Instant::now(), state, changed: Notify::new() }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     fn state(&self) -> MutexGuard<'_, core::Session> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn look(&self, client: &Client) -> Look {
-        let now = Instant::now();
+        let now = self.now();
         let mut state = self.state();
         if let Some(event) = state.next_event(now) {
             drop(state);
@@ -173,18 +183,18 @@ impl Shared {
             return Look::Event(event);
         }
         match state.deadline() {
-            Some(deadline) => Look::Wait(deadline),
+            Some(deadline) => Look::Wait(self.started + deadline),
             None => Look::Nothing,
         }
     }
 
     fn tick(&self, client: &Client) {
-        self.state().tick(Instant::now());
+        self.state().tick(self.now());
         self.pass_on(client);
     }
 
     pub(super) fn receive_block(&self, peer: PeerId, block: &Block) -> Verdict {
-        let verdict = self.state().receive_block(peer, block, Instant::now());
+        let verdict = self.state().receive_block(peer, block, self.now());
         if verdict == Verdict::Wanted {
             self.changed.notify_one();
         }
@@ -192,7 +202,7 @@ impl Shared {
     }
 
     pub(super) fn receive_presences(&self, peer: PeerId, presences: &[Presence]) {
-        let (mut state, now) = (self.state(), Instant::now());
+        let (mut state, now) = (self.state(), self.now());
         for presence in presences {
             state.receive_presence(peer, &presence.cid, presence.have, now);
         }
@@ -200,7 +210,7 @@ impl Shared {
     }
 
     pub(super) fn lose_peer(&self, client: &Client, peer: PeerId, reason: LossReason) {
-        self.state().lose_peer(peer, reason, Instant::now());
+        self.state().lose_peer(peer, reason, self.now());
         self.pass_on(client);
     }
 
@@ -209,7 +219,7 @@ impl Shared {
         let mut state = self.state();
         while let Some((peer, entries)) = state.next_message() {
             if !client.tell(&peer, entries) {
-                state.lose_peer(peer, LossReason::Stalled, Instant::now());
+                state.lose_peer(peer, LossReason::Stalled, self.now());
             }
         }
         self.changed.notify_one();

@@ -15,7 +15,10 @@ use super::{
     receive::{Fault, Received, Receiver},
     shared::Taken,
 };
-use crate::exchange::bitswap::{Event, Session};
+use crate::{
+    exchange::bitswap::{Event, Session},
+    sync::blocking,
+};
 
 /// How many blocks are asked for at once: enough to hide a round trip, few
 /// enough that blocks of 1 MiB stay within memory's limit.
@@ -116,12 +119,9 @@ async fn place(
     items: Vec<Item<OutputFile>>,
     block: Block,
 ) -> (Receiver, Option<Fault>) {
-    let placed = tokio::task::spawn_blocking(move || {
+    blocking(move || {
         let fault = items.into_iter().find_map(|item| receiver.place(item, &block).err());
         (receiver, fault)
-    });
-    match placed.await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
+    })
+    .await
 }

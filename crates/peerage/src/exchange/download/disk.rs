@@ -24,8 +24,9 @@ use peerage_core::{
 };
 use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT};
 
-use super::{error::GetError, receive::inline_block, shared::lock, staging::Staging};
+use super::{error::GetError, receive::inline_block, staging::Staging};
 use crate::store::{Batch, FileRecord, Frame, Modified, Store, StoreError, TreeId};
+use crate::sync::lock;
 
 /// How long what has arrived may wait to be recorded: a process that is killed
 /// forgets at most this much of which nodes it had.

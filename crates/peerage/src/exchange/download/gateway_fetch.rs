@@ -16,7 +16,10 @@ use super::{
     receive::{Batch, Received, Receiver},
     shared::Taken,
 };
-use crate::exchange::gateway::{self, CarBlocks, GatewayClient, GatewayError};
+use crate::{
+    exchange::gateway::{self, CarBlocks, GatewayClient, GatewayError},
+    sync::blocking,
+};
 
 /// How many bytes of blocks go to the receiving thread at once: enough that
 /// small blocks share the cost of waking it.
@@ -53,7 +56,7 @@ impl GatewaySlot {
             unit,
         );
         let (sender, batches) = mpsc::channel(BATCHES_WAITING);
-        let receiving = tokio::task::spawn_blocking(move || receiver.run(batches));
+        let receiving = blocking(move || receiver.run(batches));
         let end = tokio::select! {
             result = self.transfer(&request, sender) => result.err(),
             () = let_go.cancelled() => Some(SlotEnd::LetGo),
@@ -63,10 +66,7 @@ impl GatewaySlot {
             // The stream is somewhere in an answer: the next request needs a new one.
             self.client = None;
         }
-        match receiving.await {
-            Ok(received) => (received, end),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        (receiving.await, end)
     }
 
     /// Sends the request and moves blocks until the answer ends. The receiving

@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 use self::{
     disk::Disk,
     provider::{End, Worker},
-    shared::{Account, Shared, lock},
+    shared::{Account, Shared},
     staging::Staging,
 };
 pub use self::{
@@ -44,7 +44,12 @@ pub use self::{
     event::{Delivered, GetEvent, Got, Progress},
     provider::Provider,
 };
-use crate::{exchange::bitswap::Bitswap, node::Node, store::Store};
+use crate::{
+    exchange::bitswap::Bitswap,
+    node::Node,
+    store::Store,
+    sync::{blocking, finished, lock},
+};
 
 /// Streams in use at once with the first provider: enough to hide a round trip
 /// and to keep every core hashing. Each holds at most some 4 MiB.
@@ -207,10 +212,9 @@ async fn from_providers(
                 }
                 None => more = false,
             },
-            Some(ended) = workers.join_next() => match ended {
-                Ok((_, End::Over)) => {}
-                Ok(ended) => ends.push(ended),
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            Some(ended) = workers.join_next() => match finished(ended) {
+                None | Some((_, End::Over)) => {}
+                Some(ended) => ends.push(ended),
             },
             else => break,
         }
@@ -312,15 +316,5 @@ fn summary(shared: &Shared, disk: &Disk, elapsed: Duration) -> Got {
         files: disk.counters().files.load(Ordering::Relaxed),
         elapsed,
         peers: shared.accounts().into_iter().map(delivered).filter(|d| d.bytes > 0).collect(),
-    }
-}
-
-/// Runs something that reads or writes files away from the runtime's threads.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, GetError> + Send + 'static,
-) -> Result<T, GetError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

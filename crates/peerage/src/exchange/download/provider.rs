@@ -19,8 +19,9 @@ use super::{
     error::GetError,
     gateway_fetch::GatewaySlot,
     receive::{Fault, Received},
-    shared::{Account, Shared, Taken, lock},
+    shared::{Account, Shared, Taken},
 };
+use crate::sync::lock;
 use crate::{
     exchange::{bitswap::Bitswap, gateway},
     node::{Node, NodeEvent, OpenStreamError},

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{GetEvent, Provider, disk::OutputFile, error::GetError};
+use crate::sync::lock;
 
 /// How often an idle worker looks whether a slower one holds something.
 const STEAL_INTERVAL: Duration = Duration::from_millis(250);
@@ -234,10 +235,4 @@ impl Shared {
             self.tell(GetEvent::TakenOver { from: slow.peer, to: account.peer });
         }
     }
-}
-
-/// A lock whose holder panicked still guards consistent data here: every
-/// change under it is a single call.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

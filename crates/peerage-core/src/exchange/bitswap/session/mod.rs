@@ -6,7 +6,7 @@ mod tests;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use libp2p_identity::PeerId;
@@ -125,10 +125,10 @@ pub struct TooManyPeers;
 ///
 /// The session does no input or output: after each call, send what
 /// [`next_message`](Self::next_message) gives and call [`tick`](Self::tick) by
-/// [`deadline`](Self::deadline).
+/// [`deadline`](Self::deadline). Times are counted from a moment of the caller's.
 ///
 /// ```
-/// use std::time::Instant;
+/// use std::time::Duration;
 /// use bytes::Bytes;
 /// use peerage_core::{
 ///     data::{Block, HashKind, codec},
@@ -138,7 +138,7 @@ pub struct TooManyPeers;
 ///
 /// let block = Block::new(codec::RAW, HashKind::Sha2_256, Bytes::from_static(b"dawn"));
 /// let peer = parse_peer_id("12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA")?;
-/// let now = Instant::now();
+/// let now = Duration::ZERO;
 /// let mut session = Session::new(SessionConfig::default(), now);
 /// session.add_peer(peer, now)?;
 /// session.want(&[*block.cid()], now)?;
@@ -159,7 +159,7 @@ pub struct Session {
     events: VecDeque<Event>,
     /// Bytes of the blocks in `events`.
     ready_bytes: usize,
-    ticked: Instant,
+    ticked: Duration,
 }
 
 /// How often time is looked at while something is owed: often enough for the
@@ -176,7 +176,7 @@ struct Want {
 impl Session {
     /// A session without peers and wants.
     #[must_use]
-    pub fn new(config: SessionConfig, now: Instant) -> Self {
+    pub fn new(config: SessionConfig, now: Duration) -> Self {
         Self {
             config,
             wants: HashMap::new(),
@@ -193,7 +193,7 @@ impl Session {
     /// # Errors
     ///
     /// When there are [`MAX_BITSWAP_SESSION_PEERS`] already.
-    pub fn add_peer(&mut self, peer: PeerId, now: Instant) -> Result<(), TooManyPeers> {
+    pub fn add_peer(&mut self, peer: PeerId, now: Duration) -> Result<(), TooManyPeers> {
         if self.peers.contains(&peer) {
             return Ok(());
         }
@@ -216,7 +216,7 @@ impl Session {
     ///
     /// When there would be more than [`MAX_BITSWAP_SESSION_WANTS`]; nothing is
     /// wanted then.
-    pub fn want(&mut self, cids: &[Cid], now: Instant) -> Result<(), TooManyWants> {
+    pub fn want(&mut self, cids: &[Cid], now: Duration) -> Result<(), TooManyWants> {
         if self.wants.len() + cids.len() > MAX_BITSWAP_SESSION_WANTS {
             return Err(TooManyWants);
         }
@@ -232,7 +232,7 @@ impl Session {
     }
 
     /// Wants blocks no longer.
-    pub fn cancel(&mut self, cids: &[Cid], now: Instant) {
+    pub fn cancel(&mut self, cids: &[Cid], now: Duration) {
         for cid in cids {
             self.end_want(cid);
         }
@@ -240,7 +240,7 @@ impl Session {
     }
 
     /// Takes in a block that `from` has sent.
-    pub fn receive_block(&mut self, from: PeerId, block: &Block, now: Instant) -> Verdict {
+    pub fn receive_block(&mut self, from: PeerId, block: &Block, now: Duration) -> Verdict {
         let Some(peer) = self.peers.get_mut(&from) else { return Verdict::Unwanted };
         let asked = peer.answered(block.cid());
         if !self.wants.contains_key(block.cid()) {
@@ -255,7 +255,7 @@ impl Session {
     }
 
     /// Takes in word from `from` that it has a block or not.
-    pub fn receive_presence(&mut self, from: PeerId, cid: &Cid, have: bool, now: Instant) {
+    pub fn receive_presence(&mut self, from: PeerId, cid: &Cid, have: bool, now: Duration) {
         let Some(peer) = self.peers.get_mut(&from) else { return };
         if have || !peer.refused(cid, now) {
             return;
@@ -265,7 +265,7 @@ impl Session {
     }
 
     /// Takes a lost peer out of the session; its wants go to others.
-    pub fn lose_peer(&mut self, peer: PeerId, reason: LossReason, now: Instant) {
+    pub fn lose_peer(&mut self, peer: PeerId, reason: LossReason, now: Duration) {
         if self.peers.contains(&peer) {
             self.events.push_back(Event::PeerLost { peer, reason });
             self.remove_peer(peer, now);
@@ -275,7 +275,7 @@ impl Session {
     /// Takes a peer out of the session without an event; its wants go to
     /// others. Returns those that are to be cancelled with the peer, should it
     /// still be there.
-    pub fn remove_peer(&mut self, peer: PeerId, now: Instant) -> Vec<Cid> {
+    pub fn remove_peer(&mut self, peer: PeerId, now: Duration) -> Vec<Cid> {
         if self.peers.remove(&peer).is_none() {
             return Vec::new();
         }
@@ -293,7 +293,7 @@ impl Session {
 
     /// Does what is due at `now`: gives up peers that stall, passes on wants
     /// that were passed over, and lets idle peers take over from slow ones.
-    pub fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Duration) {
         self.ticked = now;
         for peer in self.peers.stalled(now, self.config.stall_timeout) {
             self.lose_peer(peer, LossReason::Stalled, now);
@@ -309,12 +309,12 @@ impl Session {
     /// When [`tick`](Self::tick) should be called next; `None` while nothing
     /// is owed.
     #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Duration> {
         self.peers.any_owes().then_some(self.ticked + TICK)
     }
 
     /// What there is to tell.
-    pub fn next_event(&mut self, now: Instant) -> Option<Event> {
+    pub fn next_event(&mut self, now: Duration) -> Option<Event> {
         let event = self.events.pop_front()?;
         if let Event::Block { block, .. } = &event {
             self.ready_bytes -= block.data().len();
@@ -364,7 +364,7 @@ impl Session {
     }
 
     /// Hands queued wants to peers as long as there is room in their windows.
-    fn assign(&mut self, now: Instant) {
+    fn assign(&mut self, now: Duration) {
         let mut kept = VecDeque::new();
         while self.peers.have_room(self.ready_bytes) {
             let Some(cid) = self.queue.pop_front() else { break };
@@ -394,7 +394,7 @@ impl Session {
 
     /// Lets a peer with nothing to do take half of what the one with most to
     /// do is slow about.
-    fn steal(&mut self, now: Instant) {
+    fn steal(&mut self, now: Duration) {
         let Some((idle, slow)) = self.peers.idle_and_slow(now, self.config.steal_after) else {
             return;
         };

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use libp2p_identity::PeerId;
@@ -38,19 +38,19 @@ pub(super) struct Peer {
     asked_ever: u32,
     answers: u64,
     block_bytes: usize,
-    progress: Instant,
+    progress: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    at: Instant,
+    at: Duration,
     /// When the peer has given more answers than this, it has passed the want
     /// over.
     patience: u64,
 }
 
 impl Peer {
-    fn new(now: Instant) -> Self {
+    fn new(now: Duration) -> Self {
         Self {
             asked: HashMap::new(),
             late: HashSet::new(),
@@ -64,7 +64,7 @@ impl Peer {
 
     /// Puts a want on the list that goes to this peer. Earlier wants have
     /// higher priorities, so that blocks come in the order of asking.
-    pub(super) fn ask(&mut self, cid: Cid, now: Instant) {
+    pub(super) fn ask(&mut self, cid: Cid, now: Duration) {
         if self.asked.is_empty() {
             self.progress = now;
         }
@@ -95,7 +95,7 @@ impl Peer {
     }
 
     /// Notes that the peer does not have a block; says whether it was asked.
-    pub(super) fn refused(&mut self, cid: &Cid, now: Instant) -> bool {
+    pub(super) fn refused(&mut self, cid: &Cid, now: Duration) -> bool {
         let asked = self.asked.remove(cid).is_some();
         if asked {
             self.remember_late(*cid);
@@ -105,12 +105,12 @@ impl Peer {
     }
 
     /// Notes that a wanted block of so many bytes has come.
-    pub(super) fn delivered(&mut self, bytes: usize, now: Instant) {
+    pub(super) fn delivered(&mut self, bytes: usize, now: Duration) {
         self.progressed(now);
         self.block_bytes = (self.block_bytes * 3 + bytes) / 4;
     }
 
-    fn progressed(&mut self, now: Instant) {
+    fn progressed(&mut self, now: Duration) {
         self.answers += 1;
         self.progress = now;
     }
@@ -133,8 +133,8 @@ impl Peer {
         self.asked.len() < MAX_ASKED && expected < BITSWAP_WINDOW_BYTES
     }
 
-    fn has_passed_over(&self, asked: &Asked, now: Instant, timeout: Duration) -> bool {
-        self.answers > asked.patience && now.saturating_duration_since(asked.at) >= timeout
+    fn has_passed_over(&self, asked: &Asked, now: Duration, timeout: Duration) -> bool {
+        self.answers > asked.patience && now.saturating_sub(asked.at) >= timeout
     }
 }
 
@@ -157,7 +157,7 @@ impl Peers {
         self.peers.iter().map(|(id, _)| *id)
     }
 
-    pub(super) fn add(&mut self, id: PeerId, now: Instant) {
+    pub(super) fn add(&mut self, id: PeerId, now: Duration) {
         self.peers.push((id, Peer::new(now)));
     }
 
@@ -198,15 +198,15 @@ impl Peers {
     }
 
     /// Peers that owe something and have sent nothing of use for so long.
-    pub(super) fn stalled(&self, now: Instant, timeout: Duration) -> Vec<PeerId> {
+    pub(super) fn stalled(&self, now: Duration, timeout: Duration) -> Vec<PeerId> {
         let stalled = self.peers.iter().filter(|(_, peer)| {
-            !peer.asked.is_empty() && now.saturating_duration_since(peer.progress) >= timeout
+            !peer.asked.is_empty() && now.saturating_sub(peer.progress) >= timeout
         });
         stalled.map(|(id, _)| *id).collect()
     }
 
     /// Wants that peers have passed over.
-    pub(super) fn passed_over(&self, now: Instant, timeout: Duration) -> Vec<(PeerId, Cid)> {
+    pub(super) fn passed_over(&self, now: Duration, timeout: Duration) -> Vec<(PeerId, Cid)> {
         let mut found = Vec::new();
         for (id, peer) in &self.peers {
             let passed = |asked: &Asked| peer.has_passed_over(asked, now, timeout);
@@ -218,22 +218,21 @@ impl Peers {
 
     /// A peer that owes nothing, and the one that owes most and has had some of
     /// it for `age`.
-    pub(super) fn idle_and_slow(&self, now: Instant, age: Duration) -> Option<(PeerId, PeerId)> {
+    pub(super) fn idle_and_slow(&self, now: Duration, age: Duration) -> Option<(PeerId, PeerId)> {
         let (idle, _) = self.peers.iter().find(|(_, peer)| peer.asked.is_empty())?;
-        let late = |peer: &Peer| {
-            peer.asked.values().any(|asked| now.saturating_duration_since(asked.at) >= age)
-        };
+        let late =
+            |peer: &Peer| peer.asked.values().any(|asked| now.saturating_sub(asked.at) >= age);
         let slow = self.peers.iter().filter(|(_, peer)| late(peer));
         let (slow, _) = slow.max_by_key(|(_, peer)| peer.expected_bytes())?;
         Some((*idle, *slow))
     }
 
     /// What a peer has owed for `age`, the oldest first.
-    pub(super) fn late_wants(&self, id: &PeerId, now: Instant, age: Duration) -> Vec<Cid> {
+    pub(super) fn late_wants(&self, id: &PeerId, now: Duration, age: Duration) -> Vec<Cid> {
         let Some((_, peer)) = self.peers.iter().find(|(peer, _)| peer == id) else {
             return Vec::new();
         };
-        let old = peer.asked.iter().filter(|(_, a)| now.saturating_duration_since(a.at) >= age);
+        let old = peer.asked.iter().filter(|(_, a)| now.saturating_sub(a.at) >= age);
         let mut old: Vec<_> = old.map(|(cid, asked)| (asked.patience, *cid)).collect();
         old.sort_unstable();
         old.into_iter().map(|(_, cid)| cid).collect()
