@@ -2,6 +2,7 @@
 
 pub mod discovery;
 pub mod exchange;
+mod files;
 pub mod home;
 pub mod hub;
 pub mod import;

@@ -7,12 +7,11 @@ use std::{
     path::PathBuf,
 };
 
+use crate::files;
 use crate::limits::{MAX_IDENTITIES, MAX_IDENTITY_NAME_CHARS, MAX_KEY_FILE_BYTES};
 use peerage_core::identity::{
     Cost, IdentityName, KeyFile, KeyFileError, KeyKind, Keypair, NameError, Seal, generate,
 };
-
-use super::files;
 
 const EXTENSION: &str = "key";
 const IN_USE: &str = "in-use";

@@ -10,13 +10,14 @@
 //! HOME/hub-registry          what a hub's tracker keeps over a restart
 //! ```
 
-pub(crate) mod files;
 mod identities;
 
 use std::{
     io,
     path::{Path, PathBuf},
 };
+
+use crate::files;
 
 pub use self::identities::{Identities, Identity, IdentityError, new_key, seal};
 

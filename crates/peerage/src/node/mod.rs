@@ -37,11 +37,13 @@ pub use error::{
 };
 pub use event::{Connection, Direction, DisconnectReason, NodeEvent, PeerInfo};
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
-pub use report::{HubReach, Network, Reach, Verdict};
+pub use report::{HubReach, Reach, Verdict};
 pub use stream::Stream;
 pub use streams::IncomingStreams;
 
 pub(crate) use admission::Shares;
+
+pub use crate::routing::Network;
 
 use crate::topology::kademlia::Kademlia;
 use actor::Command;

@@ -15,8 +15,8 @@ use super::actor::{Actor, Command, is_elsewhere};
 use super::event::{Connection, Direction, NodeEvent};
 use super::hubs::HOP;
 use super::report::Reach;
-use crate::discovery::surroundings;
-use crate::routing::{Moves, Roaming, TransportKind, dialable, map_port, relay_url};
+
+use crate::routing::{Moves, Roaming, TransportKind, dialable, map_port, relay_url, surroundings};
 
 /// How long after a change of the network peers that are lost are dialled from
 /// here: they cannot know where this node is now.

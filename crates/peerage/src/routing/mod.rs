@@ -12,6 +12,8 @@
 //! [libp2p]: https://github.com/libp2p/specs
 
 mod address;
+mod interfaces;
+mod network;
 mod path;
 mod port_mapping;
 mod roaming;
@@ -21,6 +23,8 @@ mod transport;
 mod upgrade;
 pub mod yamux;
 
+pub use interfaces::{Interfaces, surroundings};
+pub use network::Network;
 pub use path::{Multiplexer, Path, Security, TransportKind};
 pub use peerage_core::routing::address::{
     Channel, Family, Host, PeerAddresses, Place, PlaceError, Reach, is_loopback, of_peer,

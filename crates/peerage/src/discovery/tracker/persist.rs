@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::limits::MAX_REGISTRY_SNAPSHOT_BYTES;
 
-use crate::home::files;
+use crate::files;
 
 /// Reads what was saved; `None` when nothing was.
 ///

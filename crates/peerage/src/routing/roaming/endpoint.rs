@@ -18,7 +18,7 @@ use crate::limits::{
 
 use super::congestion::Bbr;
 use super::{ALPN, certificate, relay_address};
-use crate::node::Network;
+use crate::routing::Network;
 
 /// How long a connection lives of which nothing is heard on any path. Longer
 /// than a partition that people wait out; the node's own watch ends sooner

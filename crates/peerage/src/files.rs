@@ -24,12 +24,12 @@ const DRAFT: &str = "draft-";
 /// # Errors
 ///
 /// When it cannot be made, or is something else than a folder.
-pub(super) fn private_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Whether others than the owner have one of these rights (of `0o077`).
-pub(super) fn others_may(about: &Metadata, rights: u32) -> bool {
+pub(crate) fn others_may(about: &Metadata, rights: u32) -> bool {
     about.mode() & 0o077 & rights != 0
 }
 
@@ -40,7 +40,7 @@ pub(super) fn others_may(about: &Metadata, rights: u32) -> bool {
 ///
 /// `InvalidData` when it is larger or no plain file, and whatever the system
 /// says.
-pub(super) fn read(path: &Path, limit: usize) -> io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
+pub(crate) fn read(path: &Path, limit: usize) -> io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
     // Without this flag, a pipe in the file's place would have us wait.
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
@@ -64,7 +64,7 @@ pub(super) fn read(path: &Path, limit: usize) -> io::Result<(Zeroizing<Vec<u8>>,
 ///
 /// `WouldBlock` when another process keeps it locked for seconds, and whatever
 /// the system says.
-pub(super) fn lock(folder: &Path) -> io::Result<File> {
+pub(crate) fn lock(folder: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(folder.join(".lock"))?;
@@ -99,7 +99,7 @@ fn clear_drafts(folder: &Path) -> io::Result<()> {
 /// # Errors
 ///
 /// Whatever the system says.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)?;
     sync_folder(path)
 }
@@ -109,7 +109,7 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 /// # Errors
 ///
 /// `AlreadyExists` when it was, and whatever the system says.
-pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = Draft::write(path, bytes)?;
     fs::hard_link(&draft.path, path)?;
     drop(draft);

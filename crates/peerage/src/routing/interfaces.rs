@@ -1,4 +1,5 @@
-//! Which network interfaces take part in discovery.
+//! What this host is attached to: its network interfaces, and the networks
+//! around it.
 
 use std::{collections::BTreeSet, io};
 
@@ -19,7 +20,7 @@ pub enum Interfaces {
 }
 
 impl Interfaces {
-    pub(super) fn include(&self, interface: &Interface) -> bool {
+    pub(crate) fn include(&self, interface: &Interface) -> bool {
         match self {
             Self::Network => !interface.is_loopback(),
             Self::Named(names) => names.contains(&interface.name),
@@ -28,12 +29,12 @@ impl Interfaces {
 
     /// Whether addresses of this machine alone are worth announcing and
     /// keeping.
-    pub(super) fn include_loopback(&self) -> bool {
+    pub(crate) fn include_loopback(&self) -> bool {
         matches!(self, Self::Named(_))
     }
 
     /// The names of those that are up and have an address now.
-    pub(super) fn usable(&self) -> io::Result<BTreeSet<String>> {
+    pub(crate) fn usable(&self) -> io::Result<BTreeSet<String>> {
         let present = if_addrs::get_if_addrs()?.into_iter();
         let usable = present.filter(|interface| interface.is_oper_up() && self.include(interface));
         Ok(usable.map(|interface| interface.name).collect())
