@@ -9,6 +9,7 @@ mod dns;
 mod dns_sd;
 mod finder;
 mod fixed;
+mod kademlia;
 mod lan_way;
 mod mainline;
 mod nearby;

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, future::join_all};
 use libp2p::identity::Keypair;
 use peerage::discovery::{Finding, Key, Presence, SignedPeerRecord, Topic, Way, WayError};
 use peerage::node::{Node, NodeConfig};
-use peerage::topology::kademlia::{Kademlia, KademliaConfig, Mode};
+use peerage::topology::kademlia::{Kademlia, KademliaConfig, KademliaError, Mode};
 use peerage::{Multiaddr, PeerId};
 use peerage_core::data::{HashKind, codec, hash};
 
@@ -173,12 +173,12 @@ async fn without_anybody_to_ask_it_says_so() {
     let kademlia = of(&alone);
     let answers: Vec<_> = kademlia.look_up(&content("a")).collect().await;
     assert!(matches!(answers[..], [Err(WayError::Unavailable(_))]), "{answers:?}");
-    assert!(matches!(kademlia.bootstrap().await, Err(WayError::Unavailable(_))));
-    assert!(matches!(kademlia.provide(&content("a")).await, Err(WayError::Unavailable(_))));
+    assert_eq!(kademlia.bootstrap().await, Err(KademliaError::Nobody));
+    assert_eq!(kademlia.provide(&content("a")).await, Err(KademliaError::Nobody));
     alone.shutdown().await;
     let stopped = kademlia.table().await.unwrap_err();
     assert!(stopped.to_string().contains("stopped"), "{stopped}");
-    assert_eq!(kademlia.look_up(&content("a")).collect::<Vec<_>>().await, [Err(stopped)]);
+    assert_eq!(kademlia.look_up(&content("a")).collect::<Vec<_>>().await, [Err(WayError::from(stopped))]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,18 +18,18 @@ use libp2p::swarm::{
     THandlerOutEvent, ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId, identify};
-use peerage_core::discovery::SignedPeerRecord;
+use peerage_core::discovery::{Finding, SignedPeerRecord};
 use peerage_core::topology::kademlia::RecordRefusal;
 use tokio::sync::mpsc;
 
 use super::config::{KademliaConfig, Mode};
+use super::error::KademliaError;
 use super::handle::{Command, Kademlia, record_key};
-use super::look_up::{Done, Outcome, Queries, nobody};
+use super::look_up::{Done, Outcome, Queries};
 use super::pace::{Due, Pace};
 use super::refused::{Counters, count};
 use super::routing_table::{Barred, Guard, Table, is_relayed};
 use super::store::{self, Store, StoreRefusal};
-use crate::discovery::{Finding, WayError};
 
 /// How many commands wait for the swarm; more make their senders wait.
 const COMMANDS: usize = 64;
@@ -178,7 +178,7 @@ impl Behaviour {
     /// Puts this node's own record; it is kept here too, to be put again.
     fn put(&mut self, record: &SignedPeerRecord, done: Done) {
         if record.peer() != self.own {
-            let _ = done.send(Err(WayError::Unsupported));
+            let _ = done.send(Err(KademliaError::OtherPeer));
             return;
         }
         let record = Record::new(record_key(&self.own), record.encode());
@@ -207,7 +207,7 @@ impl Behaviour {
         match (self.inner.bootstrap(), asked) {
             (Ok(id), asked) => self.queries.bootstrap(id, asked),
             (Err(_), Some(asked)) => {
-                let _ = asked.send(Err(nobody()));
+                let _ = asked.send(Err(KademliaError::Nobody));
             }
             // Without a boot node, peers come in as they connect.
             (Err(_), None) => {}
@@ -372,7 +372,7 @@ fn heard_of(inner: &mut Inner, peer: PeerId) -> Vec<Multiaddr> {
 }
 
 fn fail(done: Done, error: &kad::store::Error) {
-    let _ = done.send(Err(WayError::Unavailable(error.to_string())));
+    let _ = done.send(Err(KademliaError::Full(error.to_string())));
 }
 
 impl NetworkBehaviour for Behaviour {

@@ -10,15 +10,15 @@ use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use libp2p::kad::RecordKey;
 use libp2p::{PeerId, StreamProtocol};
-use peerage_core::discovery::{Key, SignedPeerRecord};
+use peerage_core::discovery::{Finding, Key, SignedPeerRecord};
 use peerage_core::topology::kademlia;
 use tokio::sync::mpsc;
 
 use super::KademliaConfig;
+use super::error::KademliaError;
 use super::look_up::{Answer, Done, Wanted};
 use super::refused::{Counters, Refused};
 use super::routing_table::Table;
-use crate::discovery::{Finding, WayError};
 
 /// What handles ask of the behaviour.
 pub(super) enum Command {
@@ -67,7 +67,7 @@ impl Kademlia {
     }
 
     /// Whose it is.
-    pub(super) fn own(&self) -> PeerId {
+    pub(crate) fn own(&self) -> PeerId {
         self.0.own
     }
 
@@ -78,17 +78,17 @@ impl Kademlia {
     }
 
     /// Whether signed records are kept on this network.
-    pub(super) fn has_records(&self) -> bool {
+    pub(crate) fn has_records(&self) -> bool {
         self.0.records
     }
 
     /// How long what is announced holds.
-    pub(super) fn lifetime(&self) -> Duration {
+    pub(crate) fn lifetime(&self) -> Duration {
         self.0.lifetime
     }
 
     /// Remembers what is announced; what was before and is no more.
-    pub(super) fn swap_announced(&self, keys: HashSet<Key>) -> Vec<Key> {
+    pub(crate) fn swap_announced(&self, keys: HashSet<Key>) -> Vec<Key> {
         let mut announced = self.0.announced.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *announced, keys);
         before.difference(&announced).cloned().collect()
@@ -101,7 +101,7 @@ impl Kademlia {
     ///
     /// When nobody took it within the time of a look-up, or it is the record of
     /// another peer.
-    pub async fn put(&self, record: SignedPeerRecord) -> Result<(), WayError> {
+    pub async fn put(&self, record: SignedPeerRecord) -> Result<(), KademliaError> {
         self.done(|done| Command::Put { record: Box::new(record), done }).await
     }
 
@@ -115,7 +115,7 @@ impl Kademlia {
     /// # Errors
     ///
     /// When nobody answers. That there is none is no error.
-    pub async fn get(&self, peer: PeerId) -> Result<Option<SignedPeerRecord>, WayError> {
+    pub async fn get(&self, peer: PeerId) -> Result<Option<SignedPeerRecord>, KademliaError> {
         let mut answers = self.look_up_wanted(Wanted::Record(peer));
         let mut newest = None;
         while let Some(answer) = answers.next().await {
@@ -131,7 +131,7 @@ impl Kademlia {
     ///
     /// When nobody took it within the time of a look-up, or this node provides
     /// as much as it may.
-    pub async fn provide(&self, key: &Key) -> Result<(), WayError> {
+    pub async fn provide(&self, key: &Key) -> Result<(), KademliaError> {
         let key = provider_key(key);
         self.done(|done| Command::Provide { key, done }).await
     }
@@ -145,7 +145,7 @@ impl Kademlia {
     /// Who provides a key, as they are heard of; with addresses where the
     /// network knows some.
     #[must_use]
-    pub fn providers(&self, key: &Key) -> BoxStream<'static, Result<Finding, WayError>> {
+    pub fn providers(&self, key: &Key) -> BoxStream<'static, Result<Finding, KademliaError>> {
         self.look_up_wanted(Wanted::Providers(provider_key(key)))
     }
 
@@ -154,7 +154,7 @@ impl Kademlia {
     /// # Errors
     ///
     /// When nobody answers.
-    pub async fn closest(&self, key: &Key) -> Result<Vec<Finding>, WayError> {
+    pub async fn closest(&self, key: &Key) -> Result<Vec<Finding>, KademliaError> {
         let key = key.multihash().to_bytes();
         let mut answers = self.look_up_wanted(Wanted::Closest { key, peer: None });
         let mut closest = Vec::new();
@@ -170,7 +170,7 @@ impl Kademlia {
     /// # Errors
     ///
     /// When nobody answers.
-    pub async fn bootstrap(&self) -> Result<(), WayError> {
+    pub async fn bootstrap(&self) -> Result<(), KademliaError> {
         self.done(|done| Command::Bootstrap { done }).await
     }
 
@@ -179,11 +179,11 @@ impl Kademlia {
     /// # Errors
     ///
     /// When the node has stopped.
-    pub async fn table(&self) -> Result<Table, WayError> {
+    pub async fn table(&self) -> Result<Table, KademliaError> {
         let (to, from) = oneshot::channel();
         let command = Command::Table { to };
-        self.0.commands.send(command).await.map_err(|_| stopped())?;
-        from.await.map_err(|_| stopped())
+        self.0.commands.send(command).await.map_err(|_| KademliaError::Stopped)?;
+        from.await.map_err(|_| KademliaError::Stopped)
     }
 
     /// How often something of others was refused.
@@ -193,27 +193,23 @@ impl Kademlia {
     }
 
     /// Looks something up; the look-up ends early when the stream is dropped.
-    pub(super) fn look_up_wanted(&self, wanted: Wanted) -> BoxStream<'static, Answer> {
+    pub(crate) fn look_up_wanted(&self, wanted: Wanted) -> BoxStream<'static, Answer> {
         let (to, mut from) = mpsc::channel(MAX_KADEMLIA_ANSWERS);
         let commands = self.0.commands.clone();
         let asking = async move {
             match commands.send(Command::LookUp { wanted, to }).await {
                 Ok(()) => stream::poll_fn(move |context| from.poll_recv(context)).boxed(),
-                Err(_) => stream::iter([Err(stopped())]).boxed(),
+                Err(_) => stream::iter([Err(KademliaError::Stopped)]).boxed(),
             }
         };
         asking.flatten_stream().boxed()
     }
 
-    async fn done(&self, command: impl FnOnce(Done) -> Command) -> Result<(), WayError> {
+    async fn done(&self, command: impl FnOnce(Done) -> Command) -> Result<(), KademliaError> {
         let (done, finished) = oneshot::channel();
-        self.0.commands.send(command(done)).await.map_err(|_| stopped())?;
-        finished.await.unwrap_or_else(|_| Err(stopped()))
+        self.0.commands.send(command(done)).await.map_err(|_| KademliaError::Stopped)?;
+        finished.await.unwrap_or_else(|_| Err(KademliaError::Stopped))
     }
-}
-
-fn stopped() -> WayError {
-    WayError::Unavailable("the node has stopped".to_owned())
 }
 
 /// The key of a peer's record.

@@ -10,19 +10,19 @@ use libp2p::kad::{
     self, GetClosestPeersError, GetClosestPeersOk, GetProvidersError, GetProvidersOk,
     GetRecordError, GetRecordOk, PutRecordError, QueryId, QueryResult, QueryStats, RecordKey,
 };
-use peerage_core::discovery::SignedPeerRecord;
+use peerage_core::discovery::{Finding, SignedPeerRecord};
 use peerage_core::topology::kademlia::{Offer, check_record};
 use tokio::sync::mpsc;
 
+use super::error::KademliaError;
 use super::store::Store;
-use crate::discovery::{Finding, WayError};
 
 /// What a look-up tells its caller.
-pub(super) type Answer = Result<Finding, WayError>;
+pub(crate) type Answer = Result<Finding, KademliaError>;
 
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     /// The signed record of a peer: each newer one, as they come.
     Record(PeerId),
     /// The peers closest to a key, in the end; before that the addresses of the
@@ -33,7 +33,7 @@ pub(super) enum Wanted {
 }
 
 /// Waits for what is done, or why it is not.
-pub(super) type Done = oneshot::Sender<Result<(), WayError>>;
+pub(super) type Done = oneshot::Sender<Result<(), KademliaError>>;
 
 /// Who waits for a query.
 enum Waiting {
@@ -97,8 +97,7 @@ impl Queries {
     ) {
         let look_ups = self.waiting.values().filter(|w| matches!(w, Waiting::LookUp(_))).count();
         if look_ups >= MAX_KADEMLIA_LOOK_UPS {
-            let busy = "too many look-ups are running; try again".to_owned();
-            let _ = to.try_send(Err(WayError::Unavailable(busy)));
+            let _ = to.try_send(Err(KademliaError::Busy));
             return;
         }
         let id = match &wanted {
@@ -181,7 +180,8 @@ impl Queries {
             }
             Some(Waiting::Bootstrap { met_somebody, asked }) => {
                 for asked in asked {
-                    let _ = asked.send(if met_somebody { Ok(()) } else { Err(nobody()) });
+                    let _ =
+                        asked.send(if met_somebody { Ok(()) } else { Err(KademliaError::Nobody) });
                 }
                 return Outcome::Bootstrapped { met_somebody };
             }
@@ -249,13 +249,13 @@ impl LookUp {
         if is_late(result) {
             self.tell(Err(late()));
         } else if stats.num_successes() == 0 {
-            self.tell(Err(nobody()));
+            self.tell(Err(KademliaError::Nobody));
         }
     }
 }
 
 /// Whether something was done.
-fn verdict(result: &QueryResult, stats: &QueryStats) -> Result<(), WayError> {
+fn verdict(result: &QueryResult, stats: &QueryStats) -> Result<(), KademliaError> {
     match result {
         QueryResult::PutRecord(Ok(_)) | QueryResult::StartProviding(Ok(_))
             if stats.num_successes() > 0 =>
@@ -263,7 +263,7 @@ fn verdict(result: &QueryResult, stats: &QueryStats) -> Result<(), WayError> {
             Ok(())
         }
         _ if is_late(result) => Err(late()),
-        _ => Err(nobody()),
+        _ => Err(KademliaError::Nobody),
     }
 }
 
@@ -278,11 +278,6 @@ fn is_late(result: &QueryResult) -> bool {
     )
 }
 
-fn late() -> WayError {
-    WayError::TimedOut(Duration::from_secs(KADEMLIA_LOOK_UP_SECONDS))
-}
-
-/// Nobody answered.
-pub(super) fn nobody() -> WayError {
-    WayError::Unavailable("no peer of the Kademlia network answers; name a boot node".to_owned())
+fn late() -> KademliaError {
+    KademliaError::TimedOut(Duration::from_secs(KADEMLIA_LOOK_UP_SECONDS))
 }

@@ -4,23 +4,26 @@
 //! [`Behaviour`] wraps libp2p's own and adds what it leaves open: which records
 //! are true, which peers may enter the routing table, which addresses may be
 //! dialled for a stranger, and how much all of it may take. [`Kademlia`] is the
-//! handle to it, and one [`Way`](super::Way) of finding peers.
+//! handle to it; discovery makes a way of finding peers of it.
 //!
 //! [specification]: https://github.com/libp2p/specs/tree/master/kad-dht
 
 mod behaviour;
 mod config;
+mod error;
 mod handle;
 mod look_up;
 mod pace;
 mod refused;
 mod routing_table;
 mod store;
-mod way;
 
 pub use behaviour::Behaviour;
 pub use config::{IPFS_BOOT_NODES, KademliaConfig, Mode};
+pub use error::KademliaError;
 pub use handle::Kademlia;
 pub use peerage_core::topology::kademlia::AddressScope;
 pub use refused::Refused;
 pub use routing_table::{Bucket, Table, TablePeer};
+
+pub(crate) use look_up::{Answer, Wanted};

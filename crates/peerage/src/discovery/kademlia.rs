@@ -9,15 +9,24 @@ use futures::stream::{self, BoxStream};
 use libp2p::PeerId;
 use peerage_core::discovery::Key;
 
-use super::Kademlia;
-use super::look_up::{Answer, Wanted};
-use crate::discovery::{Finding, Presence, Way, WayError, WayName};
+use super::{Finding, Presence, Way, WayError, WayName};
+use crate::topology::kademlia::{Answer, Kademlia, KademliaError, Wanted};
 
 /// How many keys are announced at the same time.
 const ANNOUNCEMENTS: usize = 4;
 
 /// The addresses of how many providers are looked up at the same time.
 const PROVIDERS: usize = 8;
+
+impl From<KademliaError> for WayError {
+    fn from(error: KademliaError) -> Self {
+        match error {
+            KademliaError::OtherPeer => Self::Unsupported,
+            KademliaError::TimedOut(after) => Self::TimedOut(after),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
 
 impl Way for Kademlia {
     fn name(&self) -> WayName {
@@ -38,10 +47,11 @@ impl Way for Kademlia {
     }
 
     fn look_up<'a>(&'a self, key: &Key) -> BoxStream<'a, Result<Finding, WayError>> {
-        match key {
+        let answers = match key {
             Key::Peer(peer) => settled(self.find_peer(*peer)),
             key => settled(self.find_providers(key)),
-        }
+        };
+        answers.map(|answer| answer.map_err(WayError::from)).boxed()
     }
 }
 
@@ -61,7 +71,7 @@ impl Kademlia {
         let mut provided = providing.buffer_unordered(ANNOUNCEMENTS);
         let mut outcome = Ok(self.lifetime());
         while let Some(result) = provided.next().await {
-            outcome = outcome.and_then(|lifetime| result.map(|()| lifetime));
+            outcome = outcome.and_then(|lifetime| Ok(result.map(|()| lifetime)?));
         }
         outcome
     }
