@@ -5,6 +5,7 @@
 //! a function needs of the world is passed in, and what it wants done comes
 //! out. So everything here runs in a test exactly as it runs in the world.
 
+mod advice;
 pub mod data;
 pub mod discovery;
 pub mod exchange;
@@ -17,3 +18,5 @@ pub mod text;
 pub mod topology;
 
 mod varint;
+
+pub use self::advice::Advice;

@@ -5,6 +5,7 @@
 //! connection has died. With frames the end is said, so a pipe that was cut
 //! off is never taken for one that is complete.
 
+use crate::advice::Advice;
 use crate::limits::MAX_PIPE_PAYLOAD_BYTES;
 
 /// The protocol's name.
@@ -66,11 +67,19 @@ pub enum Piece {
 #[non_exhaustive]
 pub enum Malformed {
     /// A frame is longer than allowed.
-    #[error("it sent a frame of over {MAX_PIPE_PAYLOAD_BYTES} bytes; update the other side")]
+    #[error("it sent a frame of over {MAX_PIPE_PAYLOAD_BYTES} bytes")]
     TooLong,
     /// Something follows the end.
-    #[error("it sent bytes after its end; update the other side")]
+    #[error("it sent bytes after its end")]
     AfterEnd,
+}
+
+impl Advice for Malformed {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLong | Self::AfterEnd => Some("update the other side"),
+        }
+    }
 }
 
 impl Decoder {

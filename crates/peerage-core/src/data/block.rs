@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::cid::{Cid, HashKind, codec, hash};
+use crate::advice::Advice;
 use crate::limits::MAX_BLOCK_BYTES;
 
 /// Bytes together with the CID that they hash to.
@@ -72,14 +73,14 @@ impl Block {
 #[non_exhaustive]
 pub enum VerifyError {
     /// The bytes hash to something else: they were damaged or forged.
-    #[error("the bytes received for {cid} hash to something else; ask another peer")]
+    #[error("the bytes received for {cid} hash to something else")]
     WrongHash {
         /// The CID that was asked for.
         cid: Cid,
     },
     /// The CID's hash function is not one that we compute.
     #[error(
-        "{cid} uses hash function {code:#x}; only SHA-256, BLAKE3 and short identity hashes are read"
+        "{cid} uses hash function {code:#x}, and only SHA-256, BLAKE3 and short identity hashes are read"
     )]
     UnknownHash {
         /// The CID that was asked for.
@@ -88,13 +89,23 @@ pub enum VerifyError {
         code: u64,
     },
     /// The block is larger than any peer should send.
-    #[error(
-        "a block of {bytes} bytes is over the limit of {MAX_BLOCK_BYTES}; the sender must use smaller chunks"
-    )]
+    #[error("a block of {bytes} bytes is over the limit of {MAX_BLOCK_BYTES}")]
     TooLarge {
         /// The block's size in bytes.
         bytes: usize,
     },
+}
+
+impl Advice for VerifyError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::WrongHash { .. } => Some("ask another peer"),
+            Self::UnknownHash { .. } => {
+                Some("ask whoever made it to hash it with SHA-256 or BLAKE3")
+            }
+            Self::TooLarge { .. } => Some("ask whoever made it for smaller chunks"),
+        }
+    }
 }
 
 /// Checks that `data` is the block that `cid` names.

@@ -9,6 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_ipld_dagcbor::codec::DagCborCodec;
 
 use super::Cid;
+use crate::advice::Advice;
 use crate::limits::{MAX_BLOCK_BYTES, MAX_CBOR_DEPTH, MAX_CBOR_ITEMS};
 
 pub use ipld_core::ipld::Ipld;
@@ -18,20 +19,31 @@ pub use ipld_core::ipld::Ipld;
 #[non_exhaustive]
 pub enum DagCborError {
     /// The block is over [`MAX_BLOCK_BYTES`].
-    #[error("a record of {0} bytes is over the limit of {MAX_BLOCK_BYTES}; split it")]
+    #[error("a record of {0} bytes is over the limit of {MAX_BLOCK_BYTES}")]
     TooLarge(usize),
     /// Lists, maps and links inside each other deeper than [`MAX_CBOR_DEPTH`].
-    #[error("the record is nested deeper than {MAX_CBOR_DEPTH} levels; flatten it")]
+    #[error("the record is nested deeper than {MAX_CBOR_DEPTH} levels")]
     TooDeep,
     /// More than [`MAX_CBOR_ITEMS`] values.
-    #[error("the record has more than {MAX_CBOR_ITEMS} values; split it")]
+    #[error("the record has more than {MAX_CBOR_ITEMS} values")]
     TooManyItems,
     /// Not CBOR, or cut short, or with bytes after its end.
-    #[error("the record is not well-formed CBOR; fetch it again from another peer")]
+    #[error("the record is not well-formed CBOR")]
     Malformed,
     /// CBOR, but not dag-cbor or not of the expected shape.
     #[error("the record is not what was expected: {0}")]
     Unexpected(String),
+}
+
+impl Advice for DagCborError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLarge(_) | Self::TooManyItems => Some("split it"),
+            Self::TooDeep => Some("flatten it"),
+            Self::Malformed => Some("fetch it again from another peer"),
+            Self::Unexpected(_) => None,
+        }
+    }
 }
 
 /// Encodes a value as a dag-cbor block.

@@ -10,6 +10,7 @@ use unsigned_varint::encode;
 
 use super::Cid;
 use crate::{
+    advice::Advice,
     limits::{MAX_BLOCK_BYTES, MAX_NODE_LINKS},
     varint,
 };
@@ -40,28 +41,39 @@ pub struct Link {
 #[non_exhaustive]
 pub enum DagPbError {
     /// The block ends inside a field, or a length points past its end.
-    #[error("the dag-pb block is cut short; fetch it again from another peer")]
+    #[error("the dag-pb block is cut short")]
     Truncated,
     /// A field that dag-pb does not have, in a place or a form it must not have.
-    #[error(
-        "the dag-pb block has an unexpected field (tag {tag:#x}); it was not made by the rules"
-    )]
+    #[error("the dag-pb block has an unexpected field (tag {tag:#x})")]
     UnexpectedField {
         /// The protocol-buffer tag that was met.
         tag: u64,
     },
     /// A number that is not a shortest-form 64-bit varint.
-    #[error("the dag-pb block has a malformed number; it was not made by the rules")]
+    #[error("the dag-pb block has a malformed number")]
     MalformedNumber,
     /// A link without a CID, or with bytes that are none.
-    #[error("a link of the dag-pb block has no readable CID; it was not made by the rules")]
+    #[error("a link of the dag-pb block has no readable CID")]
     MalformedCid,
     /// More links than [`MAX_NODE_LINKS`].
-    #[error("the dag-pb block has more than {MAX_NODE_LINKS} links; its author must shard it")]
+    #[error("the dag-pb block has more than {MAX_NODE_LINKS} links")]
     TooManyLinks,
     /// The block is over [`MAX_BLOCK_BYTES`].
-    #[error("the dag-pb block is over {MAX_BLOCK_BYTES} bytes; its author must use smaller blocks")]
+    #[error("the dag-pb block is over {MAX_BLOCK_BYTES} bytes")]
     TooLarge,
+}
+
+impl Advice for DagPbError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Truncated => Some("fetch it again from another peer"),
+            Self::UnexpectedField { .. } | Self::MalformedNumber | Self::MalformedCid => {
+                Some("ask whoever made it to make it again")
+            }
+            Self::TooManyLinks => Some("ask its author to shard it"),
+            Self::TooLarge => Some("ask its author for smaller blocks"),
+        }
+    }
 }
 
 const TAG_DATA: u64 = 0x0a;

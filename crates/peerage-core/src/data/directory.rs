@@ -9,6 +9,7 @@ use super::{
     layout::Built,
     unixfs::{Kind, Metadata, Node},
 };
+use crate::advice::Advice;
 use crate::limits::MAX_NAME_BYTES;
 
 /// An entry of a folder.
@@ -73,7 +74,7 @@ pub fn check_name(name: &[u8]) -> Result<(), NameProblem> {
 #[non_exhaustive]
 pub enum DirectoryError {
     /// A name that no file can have.
-    #[error("{} cannot be a name in a folder: {problem}; rename it", name.escape_ascii())]
+    #[error("{} cannot be a name in a folder: {problem}", name.escape_ascii())]
     BadName {
         /// The name.
         name: Bytes,
@@ -87,17 +88,27 @@ pub enum DirectoryError {
         name: Bytes,
     },
     /// The profile's fan-out is not a power of two from 8 to 1024.
-    #[error("a fan-out of {fanout} is not supported; use a power of two from 8 to 1024")]
+    #[error("a fan-out of {fanout} is not supported")]
     UnsupportedFanout {
         /// The fan-out.
         fanout: u64,
     },
     /// Names chosen so that their hashes are the same.
-    #[error("{} has the same hash as another name in the folder; rename one", name.escape_ascii())]
+    #[error("{} has the same hash as another name in the folder", name.escape_ascii())]
     HashCollision {
         /// One of the names.
         name: Bytes,
     },
+}
+
+impl Advice for DirectoryError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::BadName { .. } => Some("rename it"),
+            Self::DuplicateName { .. } | Self::HashCollision { .. } => Some("rename one"),
+            Self::UnsupportedFanout { .. } => Some("use a power of two from 8 to 1024"),
+        }
+    }
 }
 
 /// Builds a folder of `entries`, which may come in any order.

@@ -8,6 +8,8 @@ use super::{
     unixfs::{Kind, Metadata, Node},
 };
 
+use crate::advice::Advice;
+
 /// A finished file or folder: its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Built {
@@ -35,10 +37,16 @@ pub struct Part {
 #[non_exhaustive]
 pub enum LayoutError {
     /// A file of one chunk keeps its metadata around its bytes.
-    #[error(
-        "a file of one chunk with metadata is one block with its bytes inside; make it with `inline`"
-    )]
+    #[error("a file of one chunk with metadata is one block with its bytes inside")]
     OneChunkWithMetadata,
+}
+
+impl Advice for LayoutError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OneChunkWithMetadata => Some("make it with `inline`"),
+        }
+    }
 }
 
 /// Builds the balanced tree of a file from its leaves, in order.

@@ -6,6 +6,7 @@ use super::{
     Block, Profile, dag_pb,
     unixfs::{Kind, Metadata, Node},
 };
+use crate::advice::Advice;
 use crate::limits::MAX_SYMLINK_BYTES;
 
 /// Why a path cannot be the target of a symbolic link.
@@ -21,6 +22,16 @@ pub enum SymlinkError {
     /// A NUL byte, which no path can hold.
     #[error("a symbolic link's target has a NUL byte in it")]
     Nul,
+}
+
+impl Advice for SymlinkError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => Some("give it one"),
+            Self::TooLong(_) => Some("give it a shorter one"),
+            Self::Nul => Some("give it another"),
+        }
+    }
 }
 
 /// Makes the block of a symbolic link to `target` (bytes of a path, as the

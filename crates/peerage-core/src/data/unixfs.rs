@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
+use crate::advice::Advice;
 use crate::limits::MAX_NODE_LINKS;
 
 /// What a UnixFS node is.
@@ -103,16 +104,23 @@ pub struct Node {
 #[non_exhaustive]
 pub enum UnixFsError {
     /// Not the protocol-buffer message that UnixFS has.
-    #[error("the node's data is not UnixFS: {0}; it is not part of a file or folder")]
+    #[error("the node's data is not UnixFS, so it is no part of a file or folder: {0}")]
     Malformed(String),
     /// A kind of node that is not read.
-    #[error("UnixFS node type {0} is not read; only files, folders and symbolic links are")]
+    #[error("UnixFS node type {0} is not read: only files, folders and symbolic links are")]
     UnknownKind(u64),
     /// More block sizes than links are allowed.
-    #[error(
-        "the UnixFS node has more than {MAX_NODE_LINKS} parts; its author must use a deeper tree"
-    )]
+    #[error("the UnixFS node has more than {MAX_NODE_LINKS} parts")]
     TooManyParts,
+}
+
+impl Advice for UnixFsError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Malformed(_) | Self::UnknownKind(_) => None,
+            Self::TooManyParts => Some("ask its author for a deeper tree"),
+        }
+    }
 }
 
 /// UnixFS's `Data`.

@@ -18,6 +18,8 @@ use super::{
     unixfs::{self, Kind, Metadata, UnixFsError},
 };
 
+use crate::advice::Advice;
+
 /// What a block is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum View {
@@ -108,7 +110,7 @@ impl ShardLink {
 #[non_exhaustive]
 pub enum DecodeError {
     /// The block's format is not one of files and folders.
-    #[error("codec {0:#x} is not part of a file or folder; only raw and dag-pb are")]
+    #[error("codec {0:#x} is not part of a file or folder: only raw and dag-pb are")]
     UnknownCodec(u64),
     /// Not a dag-pb node.
     #[error(transparent)]
@@ -123,17 +125,32 @@ pub enum DecodeError {
     #[error(transparent)]
     Symlink(#[from] SymlinkError),
     /// A file's sizes contradict each other.
-    #[error("the sizes in a file's block do not add up; it was not made by the rules")]
+    #[error("the sizes in a file's block do not add up")]
     SizesDoNotAddUp,
     /// A shard with another hash function than murmur3-x64-64.
-    #[error("the sharded folder uses hash function {0:#x}; only murmur3-x64-64 is read")]
+    #[error("the sharded folder uses hash function {0:#x}, and only murmur3-x64-64 is read")]
     UnknownShardHash(u64),
     /// A shard whose links contradict its bit field, their order or themselves.
-    #[error("the shard of a folder is malformed; it was not made by the rules")]
+    #[error("the shard of a folder is malformed")]
     MalformedShard,
     /// A symbolic link with links of its own.
-    #[error("a symbolic link has blocks below it; it was not made by the rules")]
+    #[error("a symbolic link has blocks below it")]
     SymlinkWithLinks,
+}
+
+impl Advice for DecodeError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::UnknownCodec(_) | Self::UnknownShardHash(_) => None,
+            Self::DagPb(error) => error.hint(),
+            Self::UnixFs(error) => error.hint(),
+            Self::Directory(error) => error.hint(),
+            Self::Symlink(error) => error.hint(),
+            Self::SizesDoNotAddUp | Self::MalformedShard | Self::SymlinkWithLinks => {
+                Some("ask whoever made it to make it again")
+            }
+        }
+    }
 }
 
 impl View {

@@ -8,6 +8,7 @@ use libp2p_identity::PeerId;
 use multiaddr::multihash::Multihash;
 use sha2::{Digest as _, Sha256};
 
+use crate::advice::Advice;
 use crate::identity::parse_peer_id;
 use crate::limits::MAX_TOPIC_BYTES;
 
@@ -73,6 +74,15 @@ pub enum KeyError {
     /// None of the three kinds.
     #[error("this is no peer id, no CID, and no `topic:NAME`")]
     Unknown,
+}
+
+impl Advice for KeyError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Topic => Some("choose a shorter name without control characters"),
+            Self::Unknown => Some("copy the id or CID whole, or write topic:NAME"),
+        }
+    }
 }
 
 impl Key {

@@ -7,6 +7,7 @@ use libp2p_identity::PeerId;
 use multiaddr::Multiaddr;
 
 use super::Finding;
+use crate::advice::Advice;
 use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_STATIC_ENTRIES, MAX_STATIC_LIST_BYTES};
 use crate::routing::address::{peer_suffix, without_peer};
 
@@ -15,15 +16,13 @@ use crate::routing::address::{peer_suffix, without_peer};
 #[non_exhaustive]
 pub enum StaticListError {
     /// More than [`MAX_STATIC_LIST_BYTES`].
-    #[error("a list of {0} bytes is over the limit of {MAX_STATIC_LIST_BYTES}; make it shorter")]
+    #[error("a list of {0} bytes is over the limit of {MAX_STATIC_LIST_BYTES}")]
     TooLarge(u64),
     /// More than [`MAX_STATIC_ENTRIES`].
-    #[error("line {0} is beyond the limit of {MAX_STATIC_ENTRIES} addresses; make it shorter")]
+    #[error("line {0} is beyond the limit of {MAX_STATIC_ENTRIES} addresses")]
     TooMany(usize),
     /// Not an address.
-    #[error(
-        "line {line} is no address: {reason}; write it like /ip4/192.168.1.2/tcp/4001/p2p/PEER"
-    )]
+    #[error("line {line} is no address: {reason}")]
     Malformed {
         /// Which line.
         line: usize,
@@ -31,11 +30,22 @@ pub enum StaticListError {
         reason: String,
     },
     /// An address that does not say which peer is there.
-    #[error("line {0} names no peer at an address; add /p2p/ and the peer's id at its end")]
+    #[error("line {0} names no peer at an address")]
     NoPeer(usize),
     /// A peer with more than [`MAX_ADDRESSES_PER_PEER`].
-    #[error("line {0} is the peer's address beyond {MAX_ADDRESSES_PER_PEER}; leave some out")]
+    #[error("line {0} is the peer's address beyond {MAX_ADDRESSES_PER_PEER}")]
     TooManyOfOne(usize),
+}
+
+impl Advice for StaticListError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooLarge(_) | Self::TooMany(_) => Some("make it shorter"),
+            Self::Malformed { .. } => Some("write it like /ip4/192.168.1.2/tcp/4001/p2p/PEER"),
+            Self::NoPeer(_) => Some("add /p2p/ and the peer's id at its end"),
+            Self::TooManyOfOne(_) => Some("leave some out"),
+        }
+    }
 }
 
 /// Reads a list: a multiaddress that ends in `/p2p/PEER` on each line; empty

@@ -8,6 +8,7 @@ use prost::Message as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::key_file::{KeyFile, KeyFileError};
+use crate::advice::Advice;
 use crate::limits::MAX_KEY_FILE_BYTES;
 
 /// libp2p's `PrivateKey` message, of the [peer id specification].
@@ -43,30 +44,40 @@ pub enum ImportError {
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     /// A private key of a kind that can't be used here.
-    #[error(
-        "this is an {kind} key; only ed25519 and secp256k1 keys can be imported, so make a new identity"
-    )]
+    #[error("this is an {kind} key, and only ed25519 and secp256k1 keys can be imported")]
     UnsupportedKind {
         /// The kind.
         kind: &'static str,
     },
     /// A key in PEM.
-    #[error(
-        "this key is in PEM form; export it with `ipfs key export --format=libp2p-protobuf-cleartext NAME`"
-    )]
+    #[error("this key is in PEM form")]
     Pem,
     /// A JSON file, such as Kubo's whole configuration.
-    #[error("this is a JSON file; of Kubo's configuration, give only the text of Identity.PrivKey")]
+    #[error("this is a JSON file")]
     Json,
     /// A private key that is damaged.
-    #[error("this looks like a libp2p private key, but it is damaged; export it again")]
+    #[error("this looks like a libp2p private key, but it is damaged")]
     Damaged,
     /// Nothing that is understood.
-    #[error(
-        "this is no private key; give a Peerage key file, a libp2p-protobuf-cleartext export, \
-         or the base64 text of Kubo's Identity.PrivKey"
-    )]
+    #[error("this is no private key")]
     NotAKey,
+}
+
+impl Advice for ImportError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::KeyFile(error) => error.hint(),
+            Self::UnsupportedKind { .. } => Some("make a new identity"),
+            Self::Pem => {
+                Some("export it with `ipfs key export --format=libp2p-protobuf-cleartext NAME`")
+            }
+            Self::Json => Some("give only the text of Identity.PrivKey of Kubo's configuration"),
+            Self::Damaged => Some("export it again"),
+            Self::NotAKey => Some(
+                "give a Peerage key file, a libp2p-protobuf-cleartext export, or Kubo's Identity.PrivKey",
+            ),
+        }
+    }
 }
 
 /// Reads a private key in any form that is understood.

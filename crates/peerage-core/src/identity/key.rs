@@ -6,6 +6,8 @@ use libp2p_identity::{KeyType, Keypair, PublicKey, secp256k1};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use crate::advice::Advice;
+
 /// The kind of an identity's key pair.
 ///
 /// ```
@@ -52,8 +54,14 @@ impl fmt::Display for KeyKind {
 
 /// A text that names no kind of key that Peerage makes.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("not a kind of key that can be made here: choose ed25519 or secp256k1")]
+#[error("not a kind of key that can be made here")]
 pub struct UnknownKeyKind;
+
+impl Advice for UnknownKeyKind {
+    fn hint(&self) -> Option<&'static str> {
+        Some("choose ed25519 or secp256k1")
+    }
+}
 
 impl FromStr for KeyKind {
     type Err = UnknownKeyKind;

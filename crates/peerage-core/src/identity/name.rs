@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::advice::Advice;
 use crate::limits::MAX_IDENTITY_NAME_CHARS;
 
 /// The name of an identity: 1 to 64 of `a`–`z`, `0`–`9`, `-` and `_`,
@@ -55,16 +56,14 @@ impl AsRef<str> for IdentityName {
 #[non_exhaustive]
 pub enum NameError {
     /// It is empty.
-    #[error("an identity needs a name of at least one character, such as `work`")]
+    #[error("an identity needs a name of at least one character")]
     Empty,
     /// It is too long.
-    #[error(
-        "an identity's name has at most {MAX_IDENTITY_NAME_CHARS} characters; choose a shorter one"
-    )]
+    #[error("an identity's name has at most {MAX_IDENTITY_NAME_CHARS} characters")]
     TooLong,
     /// A character that is not allowed.
     #[error(
-        "an identity's name is made of a-z, 0-9, - and _ (lower case); {} is not among them",
+        "{} cannot be in an identity's name",
         .character.escape_default()
     )]
     Character {
@@ -77,10 +76,20 @@ pub enum NameError {
     )]
     Beginning,
     /// Windows keeps it for a device.
-    #[error(
-        "Windows reserves this name for a device; choose another, so that the key can be taken there"
-    )]
+    #[error("Windows reserves this name for a device")]
     Reserved,
+}
+
+impl Advice for NameError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => Some("choose one, such as `work`"),
+            Self::TooLong => Some("choose a shorter one"),
+            Self::Character { .. } => Some("choose one of a-z, 0-9, - and _ (lower case)"),
+            Self::Beginning => Some("choose one that does"),
+            Self::Reserved => Some("choose another, so that the key can be taken there"),
+        }
+    }
 }
 
 impl FromStr for IdentityName {

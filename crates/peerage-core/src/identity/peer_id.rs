@@ -3,7 +3,7 @@
 use cid::Cid;
 use libp2p_identity::PeerId;
 
-use crate::{limits::MAX_PEER_ID_TEXT_BYTES, text::for_terminal};
+use crate::{advice::Advice, limits::MAX_PEER_ID_TEXT_BYTES, text::for_terminal};
 
 /// The multicodec of a libp2p public key: the codec of a peer id's CID.
 const LIBP2P_KEY: u64 = 0x72;
@@ -16,28 +16,37 @@ const SHOWN_COLUMNS: usize = 64;
 #[non_exhaustive]
 pub enum PeerIdError {
     /// Nothing was given.
-    #[error("the peer id is empty; it looks like 12D3KooW… or k51…")]
+    #[error("the peer id is empty")]
     Empty,
     /// The text is longer than any peer id.
-    #[error(
-        "a peer id has at most {MAX_PEER_ID_TEXT_BYTES} characters, and this has {bytes}; copy only the id"
-    )]
+    #[error("a peer id has at most {MAX_PEER_ID_TEXT_BYTES} characters, and this has {bytes}")]
     TooLong {
         /// The text's length in bytes.
         bytes: usize,
     },
     /// It is a CID, and names content.
-    #[error("{text} names content, not a peer; a peer id looks like 12D3KooW… or k51…")]
+    #[error("{text} names content, not a peer")]
     NamesContent {
         /// The text, made safe to show.
         text: String,
     },
     /// It is neither of the two forms; most often some of it is missing.
-    #[error("{text} is not a peer id; copy it whole: it looks like 12D3KooW… or k51…")]
+    #[error("{text} is not a peer id")]
     Malformed {
         /// The text, made safe to show.
         text: String,
     },
+}
+
+impl Advice for PeerIdError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => Some("give one like 12D3KooW… or k51…"),
+            Self::TooLong { .. } => Some("copy only the id"),
+            Self::NamesContent { .. } => Some("give a peer id, like 12D3KooW… or k51…"),
+            Self::Malformed { .. } => Some("copy it whole: it looks like 12D3KooW… or k51…"),
+        }
+    }
 }
 
 /// Reads a peer id in either form of the specification: the base58 multihash

@@ -6,6 +6,7 @@ use std::{borrow::Cow, ffi::OsStr, fmt};
 
 use unicode_width::UnicodeWidthChar as _;
 
+use crate::advice::Advice;
 use crate::limits::{MAX_COMBINING_MARKS, MAX_NAME_BYTES};
 
 /// What is shown in the place of a character that must not reach a terminal.
@@ -164,28 +165,26 @@ pub struct FileName(Box<[u8]>);
 #[non_exhaustive]
 pub enum FileNameError {
     /// It is empty.
-    #[error("a file name is empty; whoever shares it must name the file")]
+    #[error("a file name is empty")]
     Empty,
     /// It is `.` or `..`, which name folders around it.
-    #[error("`.` and `..` are no file names; whoever shares it must rename the file")]
+    #[error("`.` and `..` are no file names")]
     Relative,
     /// It contains a `/`, or on Windows a `\`.
-    #[error("a file name contains a path separator; whoever shares it must rename the file")]
+    #[error("a file name contains a path separator")]
     Separator,
     /// It contains a NUL byte.
-    #[error("a file name contains a NUL byte; whoever shares it must rename the file")]
+    #[error("a file name contains a NUL byte")]
     Nul,
     /// It is too long.
-    #[error("a file name is over {MAX_NAME_BYTES} bytes long; whoever shares it must shorten it")]
+    #[error("a file name is over {MAX_NAME_BYTES} bytes long")]
     TooLong,
     /// Windows takes Unicode only.
-    #[error(
-        "a file name is not Unicode, which Windows needs; whoever shares it must rename the file"
-    )]
+    #[error("a file name is not Unicode, which Windows needs")]
     NotUnicode,
     /// A character that Windows does not allow in file names.
     #[error(
-        "a file name contains {}, which Windows does not allow; whoever shares it must rename the file",
+        "a file name contains {}, which Windows does not allow",
         .character.escape_default()
     )]
     Character {
@@ -193,15 +192,27 @@ pub enum FileNameError {
         character: char,
     },
     /// Windows drops a space or a dot at a name's end.
-    #[error(
-        "a file name ends with a dot or a space, which Windows drops; whoever shares it must rename the file"
-    )]
+    #[error("a file name ends with a dot or a space, which Windows drops")]
     Ending,
     /// A name that Windows keeps for a device.
-    #[error(
-        "a file has the name of a Windows device, such as CON; whoever shares it must rename the file"
-    )]
+    #[error("a file has the name of a Windows device, such as CON")]
     Device,
+}
+
+impl Advice for FileNameError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => Some("ask whoever shares it to name the file"),
+            Self::Relative
+            | Self::Separator
+            | Self::Nul
+            | Self::NotUnicode
+            | Self::Character { .. }
+            | Self::Ending
+            | Self::Device => Some("ask whoever shares it to rename the file"),
+            Self::TooLong => Some("ask whoever shares it to shorten it"),
+        }
+    }
 }
 
 impl FileName {

@@ -11,6 +11,7 @@ use unsigned_varint::encode;
 
 use super::{Cid, dag_cbor};
 use crate::{
+    advice::Advice,
     limits::{MAX_CAR_HEADER_BYTES, MAX_CAR_SECTION_BYTES},
     varint,
 };
@@ -23,22 +24,34 @@ pub enum CarError {
     #[error("this is not a CAR: its header is malformed")]
     MalformedHeader,
     /// The header is over [`MAX_CAR_HEADER_BYTES`].
-    #[error("the CAR's header is over {MAX_CAR_HEADER_BYTES} bytes; it has too many roots")]
+    #[error("the CAR's header is over {MAX_CAR_HEADER_BYTES} bytes")]
     HeaderTooLarge,
     /// A version that is not read.
-    #[error("CAR version {0} is not read; use version 1 or 2")]
+    #[error("CAR version {0} is not read")]
     UnknownVersion(u64),
     /// A section is over [`MAX_CAR_SECTION_BYTES`].
-    #[error(
-        "a block of the CAR is over {MAX_CAR_SECTION_BYTES} bytes; its author must use smaller blocks"
-    )]
+    #[error("a block of the CAR is over {MAX_CAR_SECTION_BYTES} bytes")]
     SectionTooLarge,
     /// A section without a readable length or CID.
     #[error("a block of the CAR has a malformed length or CID")]
     MalformedSection,
     /// The stream ended inside the header or a section.
-    #[error("the CAR is cut short; ask for the rest")]
+    #[error("the CAR is cut short")]
     Truncated,
+}
+
+impl Advice for CarError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::MalformedHeader | Self::MalformedSection => {
+                Some("make it again where it came from")
+            }
+            Self::HeaderTooLarge => Some("put its roots into several CARs"),
+            Self::UnknownVersion(_) => Some("use version 1 or 2"),
+            Self::SectionTooLarge => Some("ask its author for smaller blocks"),
+            Self::Truncated => Some("ask for the rest"),
+        }
+    }
 }
 
 #[derive(Deserialize, Serialize)]

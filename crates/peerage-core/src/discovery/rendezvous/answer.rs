@@ -6,6 +6,7 @@ use cid::Cid;
 
 use super::message::Refused;
 use super::{Message, Registration, Status};
+use crate::advice::Advice as _;
 use crate::discovery::registry::{
     Caller, Found, Question, RecordForm, Refusal, Registry, Statement,
 };
@@ -79,7 +80,7 @@ fn register(
     let statement = statement(&registration.record)?;
     let ttl = registration.ttl.unwrap_or(RENDEZVOUS_TTL_SECONDS);
     let kept = registry.register(caller, statement, &key, Duration::from_secs(ttl), now);
-    kept.map_err(|refusal| (status(refusal), refusal.to_string()))?;
+    kept.map_err(|refusal| (status(refusal), refusal.whole()))?;
     Ok(ttl)
 }
 

@@ -6,6 +6,7 @@ use libp2p_identity::PeerId;
 use serde_bytes::ByteBuf;
 
 use super::{ErrorKind, Message, PeerAddresses};
+use crate::advice::Advice as _;
 use crate::discovery::registry::{Caller, Listing, Question, Refusal, Registry, Statement};
 use crate::discovery::{Key, LegacyPeerRecord, SignedPeerRecord};
 use crate::identity::parse_peer_id;
@@ -59,7 +60,7 @@ impl Fault {
     fn answer(&self, extended: bool) -> Message {
         match self {
             Self::Registry(Refusal::NotYours) => Message::Error(ErrorKind::InvalidAuthErr),
-            Self::Registry(refusal) if extended => Message::Refused(refusal.to_string()),
+            Self::Registry(refusal) if extended => Message::Refused(refusal.whole()),
             Self::Request(sentence) if extended => Message::Refused((*sentence).to_owned()),
             Self::Registry(Refusal::Full | Refusal::NetworkFull) => {
                 Message::Error(ErrorKind::InternalServerErr)

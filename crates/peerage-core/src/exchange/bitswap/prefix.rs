@@ -4,6 +4,7 @@ use bytes::Bytes;
 use cid::multihash::Multihash;
 
 use crate::{
+    advice::Advice,
     data::{Block, Cid, HashKind, VerifyError, codec},
     varint,
 };
@@ -41,11 +42,11 @@ pub struct Prefix {
 #[non_exhaustive]
 pub enum PrefixError {
     /// The prefix is not four varints, or names no possible CID.
-    #[error("a block came with a prefix that no CID has; the peer is broken, ask another")]
+    #[error("a block came with a prefix that no CID has")]
     Malformed,
     /// The hash function, or its digest length, is not one that we compute.
     #[error(
-        "a block came with hash function {hash:#x} and a digest of {digest_bytes} bytes; only whole SHA-256, BLAKE3 and short identity hashes are read"
+        "a block came with hash function {hash:#x} and a digest of {digest_bytes} bytes, and only whole SHA-256, BLAKE3 and short identity hashes are read"
     )]
     UnknownHash {
         /// The multihash code.
@@ -56,6 +57,15 @@ pub enum PrefixError {
     /// The block is larger than any peer should send.
     #[error(transparent)]
     Block(#[from] VerifyError),
+}
+
+impl Advice for PrefixError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Malformed | Self::UnknownHash { .. } => Some("ask another peer"),
+            Self::Block(error) => error.hint(),
+        }
+    }
 }
 
 impl Prefix {

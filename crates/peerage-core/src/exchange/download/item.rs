@@ -5,6 +5,7 @@ use std::{ops::Range, sync::Arc};
 
 use super::output::{Output, Piece};
 use crate::{
+    advice::Advice,
     data::{
         Block, Cid,
         directory::Entry,
@@ -115,7 +116,7 @@ pub enum ExpandError<E> {
         reason: DecodeError,
     },
     /// A block is of another kind than its parent says.
-    #[error("{cid} is {found} where {wanted} was promised; the graph is damaged where it was made")]
+    #[error("{cid} is {found} where {wanted} was promised")]
     Unexpected {
         /// The block.
         cid: Cid,
@@ -125,9 +126,7 @@ pub enum ExpandError<E> {
         wanted: &'static str,
     },
     /// A part of a file has another length than its parent says.
-    #[error(
-        "{cid} holds {found} bytes where {wanted} were promised; the graph is damaged where it was made"
-    )]
+    #[error("{cid} holds {found} bytes where {wanted} were promised")]
     WrongLength {
         /// The block.
         cid: Cid,
@@ -137,22 +136,34 @@ pub enum ExpandError<E> {
         wanted: u64,
     },
     /// A folder's shard holds what belongs into another.
-    #[error(
-        "{cid} holds a name that belongs into another shard; the graph is damaged where it was made"
-    )]
+    #[error("{cid} holds a name that belongs into another shard")]
     Misplaced {
         /// The shard.
         cid: Cid,
     },
     /// The graph is deeper than any real folder.
-    #[error("the graph is more than {DOWNLOAD_GRAPH_DEPTH} links deep; it is not fetched")]
+    #[error("the graph is more than {DOWNLOAD_GRAPH_DEPTH} links deep")]
     TooDeep,
     /// A path is longer than file systems allow.
-    #[error("a path is longer than {DOWNLOAD_PATH_BYTES} bytes; it cannot be written")]
+    #[error("a path is longer than {DOWNLOAD_PATH_BYTES} bytes, and cannot be written")]
     PathTooLong,
     /// The receiver's own side failed: a disk that is full, say.
     #[error(transparent)]
     Output(E),
+}
+
+impl<E: Advice> Advice for ExpandError<E> {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Decode { reason, .. } => reason.hint(),
+            Self::Unexpected { .. } | Self::WrongLength { .. } | Self::Misplaced { .. } => {
+                Some("ask whoever made it to make it again")
+            }
+            Self::TooDeep => Some("ask whoever made it to flatten it"),
+            Self::PathTooLong => Some("ask whoever made it for shorter names"),
+            Self::Output(error) => error.hint(),
+        }
+    }
 }
 
 /// Takes a block that has arrived to where it belongs, and returns what has to

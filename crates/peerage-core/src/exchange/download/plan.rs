@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::item::{Item, Place};
 use crate::{
+    advice::Advice,
     data::{Cid, codec},
     limits::{DOWNLOAD_PENDING_ITEMS, DOWNLOAD_UNIT_BYTES},
 };
@@ -66,8 +67,14 @@ struct Running {
 
 /// A share of the pending items is beyond what memory should hold.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("more than {DOWNLOAD_PENDING_ITEMS} parts wait at once; the folder is too wide to fetch")]
+#[error("more than {DOWNLOAD_PENDING_ITEMS} parts wait at once")]
 pub struct TooWide;
+
+impl Advice for TooWide {
+    fn hint(&self) -> Option<&'static str> {
+        Some("ask whoever made it to split its folders")
+    }
+}
 
 /// What is still to fetch, and who fetches what.
 ///

@@ -14,6 +14,7 @@ use libp2p_identity::PeerId;
 use self::peers::{Peer, Peers};
 use super::message::Entry;
 use crate::{
+    advice::Advice,
     data::{Block, Cid},
     limits::{MAX_BITSWAP_SESSION_PEERS, MAX_BITSWAP_SESSION_WANTS},
 };
@@ -104,10 +105,14 @@ pub enum Verdict {
 
 /// The session holds as many wants as it can: take events out first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a bitswap session holds at most {MAX_BITSWAP_SESSION_WANTS} wants; wait for events before asking for more"
-)]
+#[error("a bitswap session holds at most {MAX_BITSWAP_SESSION_WANTS} wants")]
 pub struct TooManyWants;
+
+impl Advice for TooManyWants {
+    fn hint(&self) -> Option<&'static str> {
+        Some("wait for events before asking for more")
+    }
+}
 
 /// The session asks as many peers as it can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
