@@ -16,4 +16,4 @@ mod sync;
 pub mod topology;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol, multiaddr::Protocol};
-pub use peerage_core::{data, identity, link, pipe, text};
+pub use peerage_core::{Advice, data, identity, link, pipe, text};

@@ -14,6 +14,7 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use libp2p::PeerId;
+use peerage_core::Advice;
 use peerage_core::discovery::Key;
 use peerage_core::discovery::zone::{Question, Walk};
 use tokio::time::{Instant, timeout_at};
@@ -48,6 +49,15 @@ pub enum DnsError {
     /// The system's name servers are not known.
     #[error("cannot tell the system's name servers: {0}")]
     System(String),
+}
+
+impl Advice for DnsError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Zone(_) => Some("check its spelling"),
+            Self::System(_) => Some("name one in the settings"),
+        }
+    }
 }
 
 /// Finds the addresses of a peer in the zones of hubs, as `dnsaddr` texts. It

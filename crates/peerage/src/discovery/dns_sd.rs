@@ -9,6 +9,7 @@ use std::{
 
 use crate::limits::MAX_NEARBY_EVENTS;
 use mdns_sd::{DaemonEvent, ResolvedService, ServiceEvent};
+use peerage_core::Advice;
 use peerage_core::discovery::Announcement;
 use thiserror::Error;
 use tokio::{
@@ -51,16 +52,24 @@ pub struct LanConfig {
 #[non_exhaustive]
 pub enum StartError {
     /// [`LanDiscovery::start`] was called outside a tokio runtime.
-    #[error("discovery needs a tokio runtime: call it from within one")]
+    #[error("discovery needs a tokio runtime")]
     NoRuntime,
     /// UDP port 5353 is not to be had, shared or not.
-    #[error(
-        "the multicast DNS port, UDP 5353, cannot be used: 0; end the program that holds it for itself, or allow it"
-    )]
+    #[error("the multicast DNS port, UDP 5353, cannot be used: {0}")]
     Port(#[source] io::Error),
     /// The responder did not start or take what was asked.
     #[error("the multicast DNS responder failed: {0}")]
     Responder(#[from] mdns_sd::Error),
+}
+
+impl Advice for StartError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoRuntime => Some("call it from within one"),
+            Self::Port(_) => Some("end the program that holds it for itself, or allow it"),
+            Self::Responder(_) => None,
+        }
+    }
 }
 
 /// How discovery on the local network fares.
@@ -226,7 +235,7 @@ enum End {
 
 impl From<StartError> for End {
     fn from(error: StartError) -> Self {
-        Self::Failed(error.to_string())
+        Self::Failed(error.whole())
     }
 }
 

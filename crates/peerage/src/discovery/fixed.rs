@@ -13,6 +13,7 @@ use futures::{
     future::BoxFuture,
     stream::{self, BoxStream},
 };
+use peerage_core::Advice;
 use peerage_core::discovery::{Finding, Key, StaticListError, WayName, read_static_list};
 
 use tokio::time::sleep;
@@ -28,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 #[non_exhaustive]
 pub enum ListFileError {
     /// It cannot be read.
-    #[error("{path} cannot be read: source; check its name and its permissions")]
+    #[error("{path} cannot be read: {source}")]
     Read {
         /// Which file.
         path: PathBuf,
@@ -43,6 +44,15 @@ pub enum ListFileError {
         /// What is wrong.
         source: StaticListError,
     },
+}
+
+impl Advice for ListFileError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Read { .. } => Some("check its name and its permissions"),
+            Self::List { source, .. } => source.hint(),
+        }
+    }
 }
 
 /// A list of peers, given by code or in a file, which is read again after it

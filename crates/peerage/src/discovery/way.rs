@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
+use peerage_core::Advice;
 pub use peerage_core::discovery::{Finding, WayName};
 use peerage_core::discovery::{Key, SignedPeerRecord};
 
@@ -33,6 +34,15 @@ pub enum WayError {
     /// The answer broke the rules.
     #[error("a wrong answer: {0}")]
     Malformed(String),
+}
+
+impl Advice for WayError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Unsupported | Self::Malformed(_) => None,
+            Self::Unavailable(_) | Self::TimedOut(_) => Some("try again later"),
+        }
+    }
 }
 
 /// One way of finding peers. Cheap to share; all run side by side.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use peerage_core::data::Cid;
+use peerage_core::{Advice, data::Cid};
 
 use crate::store::{Store, StoreError};
 
@@ -53,10 +53,8 @@ impl BlockSource for Store {
 
 impl From<StoreError> for SourceError {
     fn from(error: StoreError) -> Self {
-        match error.file().map(Path::to_path_buf) {
-            Some(file) => Self::of_file(file, error),
-            None => Self::new(error),
-        }
+        let file = error.file().map(Path::to_path_buf);
+        Self { file, hint: error.hint(), source: error.into() }
     }
 }
 
@@ -66,12 +64,19 @@ impl From<StoreError> for SourceError {
 pub struct SourceError {
     file: Option<PathBuf>,
     source: Box<dyn Error + Send + Sync>,
+    hint: Option<&'static str>,
+}
+
+impl Advice for SourceError {
+    fn hint(&self) -> Option<&'static str> {
+        self.hint
+    }
 }
 
 impl SourceError {
     /// A failure of the store itself.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { file: None, source: source.into() }
+        Self { file: None, source: source.into(), hint: None }
     }
 
     /// A user's file that has changed or is missing or unreadable.
@@ -79,7 +84,7 @@ impl SourceError {
         file: impl Into<PathBuf>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        Self { file: Some(file.into()), source: source.into() }
+        Self { file: Some(file.into()), source: source.into(), hint: None }
     }
 
     /// The user's file that the failure is about, if it is about one.

@@ -9,6 +9,7 @@ use std::{
 
 use crate::files;
 use crate::limits::{MAX_IDENTITIES, MAX_IDENTITY_NAME_CHARS, MAX_KEY_FILE_BYTES};
+use peerage_core::Advice;
 use peerage_core::identity::{
     Cost, IdentityName, KeyFile, KeyFileError, KeyKind, Keypair, NameError, Seal, generate,
 };
@@ -56,19 +57,19 @@ pub struct Identity {
 #[non_exhaustive]
 pub enum IdentityError {
     /// There is none of that name.
-    #[error("there is no identity called {0}; `peerage id` lists those there are")]
+    #[error("there is no identity called {0}")]
     Unknown(IdentityName),
     /// There is one of that name already.
-    #[error("there is an identity called {0} already; choose another name")]
+    #[error("there is an identity called {0} already")]
     Taken(IdentityName),
     /// There are as many as are kept.
-    #[error("there are {MAX_IDENTITIES} identities already; remove one first")]
+    #[error("there are {MAX_IDENTITIES} identities already")]
     TooMany,
     /// The one in use cannot be removed while there are others.
-    #[error("{0} is in use; use another identity first")]
+    #[error("{0} is in use")]
     InUse(IdentityName),
     /// Others can read the file.
-    #[error("others can read the key file {}; run `chmod 600` on it, and think about who may have read it", .0.display())]
+    #[error("others can read the key file {}", .0.display())]
     Exposed(PathBuf),
     /// The file is not a key file, or cannot be opened.
     #[error("identity {name}: {source}")]
@@ -82,7 +83,7 @@ pub enum IdentityError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// The system refused.
-    #[error("the identities in {} cannot be read or written: {source}; check the folder", folder.display())]
+    #[error("the identities in {} cannot be read or written: {source}", folder.display())]
     Io {
         /// The folder.
         folder: PathBuf,
@@ -90,8 +91,24 @@ pub enum IdentityError {
         source: io::Error,
     },
     /// The system gave no randomness.
-    #[error("the system has no randomness for a key: {0}; try again")]
+    #[error("the system has no randomness for a key: {0}")]
     Randomness(getrandom::Error),
+}
+
+impl Advice for IdentityError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Unknown(_) => Some("run `peerage id` to see those there are"),
+            Self::Taken(_) => Some("choose another name"),
+            Self::TooMany => Some("remove one first"),
+            Self::InUse(_) => Some("use another identity first"),
+            Self::Exposed(_) => Some("run `chmod 600` on it, and think about who may have read it"),
+            Self::File { source, .. } => source.hint(),
+            Self::Name(error) => error.hint(),
+            Self::Io { .. } => Some("check the folder"),
+            Self::Randomness(_) => Some("try again"),
+        }
+    }
 }
 
 /// Makes a key from the system's randomness.

@@ -18,6 +18,7 @@ use std::{
 };
 
 use crate::files;
+use peerage_core::Advice;
 
 pub use self::identities::{Identities, Identity, IdentityError, new_key, seal};
 
@@ -30,12 +31,18 @@ pub struct Home {
 /// Why a home folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[error("the home folder {} cannot be used: {source}; choose one that you can write to", path.display())]
+#[error("the home folder {} cannot be used: {source}", path.display())]
 pub struct HomeError {
     /// The folder.
     pub path: PathBuf,
     /// What the system said.
     pub source: io::Error,
+}
+
+impl Advice for HomeError {
+    fn hint(&self) -> Option<&'static str> {
+        Some("choose one that you can write to")
+    }
 }
 
 impl Home {

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
+use peerage_core::Advice;
+
 use crate::limits;
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
@@ -350,6 +352,12 @@ pub enum Announced {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is neither a host name, nor an IP address, nor a multiaddr")]
 pub struct AnnouncedError(String);
+
+impl Advice for AnnouncedError {
+    fn hint(&self) -> Option<&'static str> {
+        Some("write it like hub.example.org, 192.0.2.1 or /ip4/192.0.2.1/tcp/4001")
+    }
+}
 
 impl TryFrom<String> for Announced {
     type Error = AnnouncedError;

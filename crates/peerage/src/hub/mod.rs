@@ -28,6 +28,8 @@ pub use config::{
 pub use door::ClientLimits;
 pub use relay::{RelayServer, RelayServerConfig, RelayServerError, RelayStatus, address_of};
 
+use peerage_core::Advice;
+
 use crate::discovery::tracker::{TrackerConfig, TrackerServer, TrackerStatus};
 use crate::discovery::{ZoneError, ZoneServer, ZoneStatus};
 use crate::node::{AcceptError, Node, NodeConfig, RefusedConnections, Services, SpawnError};
@@ -43,7 +45,7 @@ pub const REGISTRY_FILE: &str = "hub-registry";
 #[non_exhaustive]
 pub enum HubError {
     /// The settings cannot be read.
-    #[error("line {line} of the hub's settings: {reason}; `peerage hub --print-config` shows all")]
+    #[error("line {line} of the hub's settings: {reason}")]
     Config {
         /// Where.
         line: usize,
@@ -51,13 +53,10 @@ pub enum HubError {
         reason: String,
     },
     /// A boot node has no peer at its end.
-    #[error("the boot node {0} does not say which peer it is; add /p2p/PEER")]
+    #[error("the boot node {0} does not say which peer it is")]
     BootNode(Multiaddr),
     /// The system keeps this port for root.
-    #[error(
-        "port {0} is kept for root; use contrib/peerage-hub.service, or \
-         `sudo setcap cap_net_bind_service=+ep` on the command, or a port above 1023"
-    )]
+    #[error("port {0} is kept for root")]
     Privileged(u16),
     /// The node could not start.
     #[error(transparent)]
@@ -69,11 +68,28 @@ pub enum HubError {
     #[error(transparent)]
     Tracker(#[from] AcceptError),
     /// The zone could not start.
-    #[error("the zone: {0}; see docs/hub.md")]
+    #[error("the zone: {0}")]
     Zone(#[from] ZoneError),
     /// Metrics could not be served.
-    #[error("metrics cannot be served at {0}: {1}; choose another port")]
+    #[error("metrics cannot be served at {0}: {1}")]
     Metrics(SocketAddr, io::Error),
+}
+
+impl Advice for HubError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Config { .. } => Some("run `peerage hub --print-config` to see all of them"),
+            Self::BootNode(_) => Some("add /p2p/PEER at its end"),
+            Self::Privileged(_) => Some(
+                "use contrib/peerage-hub.service, `sudo setcap cap_net_bind_service=+ep`, or a port above 1023",
+            ),
+            Self::Node(error) => error.hint(),
+            Self::Relay(error) => error.hint(),
+            Self::Tracker(error) => error.hint(),
+            Self::Zone(_) => Some("see docs/hub.md"),
+            Self::Metrics(..) => Some("choose another port"),
+        }
+    }
 }
 
 /// What a hub has done, and what it holds.

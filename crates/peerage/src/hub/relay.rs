@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use peerage_core::Advice;
+
 use crate::limits::{RELAY_CLIENT_BYTES_PER_SECOND, RELAY_HANDSHAKE_SECONDS};
 use futures::FutureExt as _;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -81,15 +83,22 @@ pub enum RelayServerError {
     #[error("no certificate could be made: {0}")]
     Certificate(String),
     /// A socket could not be bound.
-    #[error(
-        "the relay cannot listen on {place}: {reason}; choose another port, or end what has it"
-    )]
+    #[error("the relay cannot listen on {place}: {reason}")]
     Listen {
         /// Where.
         place: SocketAddr,
         /// What the system says.
         reason: String,
     },
+}
+
+impl Advice for RelayServerError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Certificate(_) => Some("try again"),
+            Self::Listen { .. } => Some("choose another port, or end what has it"),
+        }
+    }
 }
 
 /// What a relay has done.

@@ -14,6 +14,7 @@ mod walk;
 use std::path::PathBuf;
 
 use crate::limits::MAX_IMPORT_DEPTH;
+use peerage_core::Advice;
 use peerage_core::data::{Cid, Profile, directory::DirectoryError, symlink::SymlinkError};
 
 use crate::store::{Store, StoreError, TreeId};
@@ -62,13 +63,13 @@ pub struct Imported {
 #[non_exhaustive]
 pub enum ImportWarning {
     /// A socket, pipe or device.
-    #[error("{} is not a file, folder or symbolic link; it was left out", path.display())]
+    #[error("{} is not a file, folder or symbolic link, and was left out", path.display())]
     Special {
         /// What was left out.
         path: PathBuf,
     },
     /// A file that was removed before it could be read.
-    #[error("{} was removed during the import; it was left out", path.display())]
+    #[error("{} was removed during the import, and was left out", path.display())]
     Vanished {
         /// What was left out.
         path: PathBuf,
@@ -107,10 +108,10 @@ impl ImportProgress for () {}
 #[non_exhaustive]
 pub enum ImportError {
     /// No path was given.
-    #[error("there is nothing to import; name a file or a folder")]
+    #[error("there is nothing to import")]
     Nothing,
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}; check its permissions, or leave it out", path.display())]
+    #[error("cannot read {}: {source}", path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
@@ -118,7 +119,7 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// A file changed whenever it was read.
-    #[error("{} keeps changing while it is read; try again when it is at rest", path.display())]
+    #[error("{} keeps changing while it is read", path.display())]
     Changing {
         /// The file.
         path: PathBuf,
@@ -130,13 +131,13 @@ pub enum ImportError {
         path: PathBuf,
     },
     /// Folders in folders, too many.
-    #[error("{} is more than {MAX_IMPORT_DEPTH} folders deep; share a folder in it", path.display())]
+    #[error("{} is more than {MAX_IMPORT_DEPTH} folders deep", path.display())]
     TooDeep {
         /// The folder.
         path: PathBuf,
     },
     /// More files than can be numbered.
-    #[error("more than {} files; share the folders in it one by one", u32::MAX)]
+    #[error("more than {} files", u32::MAX)]
     TooManyFiles,
     /// A folder's names cannot be put in a folder of ours.
     #[error("{}: {source}", path.display())]
@@ -160,6 +161,22 @@ pub enum ImportError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Advice for ImportError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Nothing | Self::NotImportable { .. } => Some("name a file or a folder"),
+            Self::Unreadable { .. } => Some("check its permissions, or leave it out"),
+            Self::Changing { .. } => Some("try again when it is at rest"),
+            Self::TooDeep { .. } => Some("share a folder in it"),
+            Self::TooManyFiles => Some("share the folders in it one by one"),
+            Self::Directory { source, .. } => source.hint(),
+            Self::Symlink { source, .. } => source.hint(),
+            Self::Cancelled => None,
+            Self::Store(error) => error.hint(),
+        }
+    }
 }
 
 /// Imports files and folders into `store`, by reference. Several paths are put

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
+use peerage_core::Advice;
+
 use crate::routing::{BindError, TransportError};
 
 /// Why a node did not start.
@@ -19,7 +21,7 @@ pub enum SpawnError {
     #[error(transparent)]
     Roaming(#[from] BindError),
     /// An address could not be listened on.
-    #[error("cannot listen on {address}: {reason}; choose another address, or port 0 for any")]
+    #[error("cannot listen on {address}: {reason}")]
     Listen {
         /// The address that was asked for.
         address: Multiaddr,
@@ -27,14 +29,27 @@ pub enum SpawnError {
         reason: String,
     },
     /// The system did not confirm in time that it listens.
-    #[error("the system did not begin to listen within {0:?}; try again")]
+    #[error("the system did not begin to listen within {0:?}")]
     ListenTimeout(Duration),
     /// The name of the software is too long or holds control characters.
-    #[error("the agent string is empty, too long or not printable; give a short name/version")]
+    #[error("the agent string is empty, too long or not printable")]
     Agent,
     /// Nothing is left to secure or multiplex connections with.
     #[error("at least one security protocol and one multiplexer are needed")]
     NothingOffered,
+}
+
+impl Advice for SpawnError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Transport(error) => error.hint(),
+            Self::Roaming(error) => error.hint(),
+            Self::Listen { .. } => Some("choose another address, or port 0 for any"),
+            Self::ListenTimeout(_) => Some("try again"),
+            Self::Agent => Some("give a short name/version"),
+            Self::NothingOffered => Some("offer one of each"),
+        }
+    }
 }
 
 /// Why one address did not lead to the peer.
@@ -57,13 +72,13 @@ impl fmt::Display for AddressFailure {
 #[non_exhaustive]
 pub enum ConnectError {
     /// The peer is this node.
-    #[error("{0} is this node itself; give another peer")]
+    #[error("{0} is this node itself")]
     OwnPeer(PeerId),
     /// Nobody knows where the peer is.
-    #[error("no address of {0} is known; give one, or a link that holds one")]
+    #[error("no address of {0} is known")]
     NoAddresses(PeerId),
     /// Another peer answered at the address.
-    #[error("{address} is {proven}, not {expected}; ask for the peer's present address")]
+    #[error("{address} is {proven}, not {expected}")]
     WrongPeer {
         /// The peer that was dialled.
         expected: PeerId,
@@ -73,7 +88,7 @@ pub enum ConnectError {
         address: Multiaddr,
     },
     /// Every address was tried in vain.
-    #[error("{peer} could not be reached; {}", Reasons(failures))]
+    #[error("{peer} could not be reached: {}", Reasons(failures))]
     Unreachable {
         /// The peer that was dialled.
         peer: PeerId,
@@ -81,7 +96,7 @@ pub enum ConnectError {
         failures: Vec<AddressFailure>,
     },
     /// No address answered in time.
-    #[error("{peer} did not answer within {after:?}; is it running, and reachable from here?")]
+    #[error("{peer} did not answer within {after:?}")]
     TimedOut {
         /// The peer that was dialled.
         peer: PeerId,
@@ -89,11 +104,27 @@ pub enum ConnectError {
         after: Duration,
     },
     /// The node has too much on its hands.
-    #[error("too many peers are being dialled at once; try again in a moment")]
+    #[error("too many peers are being dialled at once")]
     Busy,
     /// The node was shut down.
     #[error("the node has been shut down")]
     Stopped,
+}
+
+impl Advice for ConnectError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OwnPeer(_) => Some("give another peer"),
+            Self::NoAddresses(_) => Some("give one, or a link that holds one"),
+            Self::WrongPeer { .. } => Some("ask for the peer's present address"),
+            Self::Unreachable { .. } => {
+                Some("check that it runs, and that the address is still right")
+            }
+            Self::TimedOut { .. } => Some("check that it runs, and can be reached from here"),
+            Self::Busy => Some("try again in a moment"),
+            Self::Stopped => Some("start another"),
+        }
+    }
 }
 
 struct Reasons<'a>(&'a [AddressFailure]);
@@ -121,17 +152,28 @@ pub enum OpenStreamError {
     #[error("the peer does not speak {}", Names(.0))]
     Unsupported(Vec<StreamProtocol>),
     /// The connection carries as many streams as it may.
-    #[error("too many streams are open to this peer; close some")]
+    #[error("too many streams are open to this peer")]
     TooManyStreams,
     /// The peer did not answer the request in time.
-    #[error("the peer did not answer the request for a stream; try again")]
+    #[error("the peer did not answer the request for a stream")]
     TimedOut,
     /// The connection ended meanwhile.
-    #[error("the connection to the peer ended meanwhile; try again")]
+    #[error("the connection to the peer ended meanwhile")]
     ConnectionLost,
     /// The connection failed.
     #[error("the stream could not be opened: {0}")]
     Io(#[from] io::Error),
+}
+
+impl Advice for OpenStreamError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Connect(error) => error.hint(),
+            Self::Unsupported(_) => Some("update the software there, or here"),
+            Self::TooManyStreams => Some("close some"),
+            Self::TimedOut | Self::ConnectionLost | Self::Io(_) => Some("try again"),
+        }
+    }
 }
 
 struct Names<'a>(&'a [StreamProtocol]);
@@ -150,8 +192,16 @@ impl fmt::Display for Names<'_> {
 #[non_exhaustive]
 pub enum AcceptError {
     /// Someone else in this process accepts them already.
-    #[error("{0} is accepted elsewhere in this process; drop that first")]
+    #[error("{0} is accepted elsewhere in this process")]
     Taken(StreamProtocol),
+}
+
+impl Advice for AcceptError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Taken(_) => Some("end that first"),
+        }
+    }
 }
 
 /// Why a peer could not be pinged.
@@ -170,4 +220,14 @@ pub enum PingError {
     /// The connection failed meanwhile.
     #[error("the ping broke off: {0}")]
     Io(#[from] io::Error),
+}
+
+impl Advice for PingError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Open(error) => error.hint(),
+            Self::WrongAnswer => None,
+            Self::TimedOut(_) | Self::Io(_) => Some("try again"),
+        }
+    }
 }

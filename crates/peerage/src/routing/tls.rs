@@ -19,6 +19,7 @@ use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use libp2p::PeerId;
 use libp2p::identity::Keypair;
 use libp2p_tls::certificate::{self, GenError};
+use peerage_core::Advice;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -57,6 +58,14 @@ pub enum ConfigError {
     /// The cryptographic library refused the settings.
     #[error("the TLS library refused its settings: {0}")]
     Settings(#[from] rustls::Error),
+}
+
+impl Advice for ConfigError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Certificate(_) | Self::Settings(_) => None,
+        }
+    }
 }
 
 /// One identity's settings for both ends of a handshake; cheap to clone.

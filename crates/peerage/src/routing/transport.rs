@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use peerage_core::Advice;
+
 use crate::limits::{MAX_QUIC_STREAM_WINDOW, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 use libp2p::core::Transport as _;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -42,6 +44,15 @@ pub enum TransportError {
     /// Noise could not be set up.
     #[error("no Noise keys could be made for this identity: {0}")]
     Noise(#[from] noise::Error),
+}
+
+impl Advice for TransportError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Tls(error) => error.hint(),
+            Self::Noise(_) => None,
+        }
+    }
 }
 
 /// What a node offers.

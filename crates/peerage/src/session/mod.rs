@@ -13,6 +13,7 @@ use std::{
 use futures::{StreamExt as _, stream::BoxStream};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use peerage_core::{
+    Advice,
     data::Cid,
     discovery::{Announcement, Key, Ports},
     link::{self, Link, LinkError, Target},
@@ -108,7 +109,7 @@ pub enum OpenError {
     #[error(transparent)]
     Node(#[from] SpawnError),
     /// The plain HTTP face could not listen.
-    #[error("cannot serve HTTP at {address}: {source}; choose another port")]
+    #[error("cannot serve HTTP at {address}: {source}")]
     Http {
         /// Where it should have been.
         address: SocketAddr,
@@ -116,8 +117,19 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// A protocol is served already.
-    #[error("the node serves {0} already; one session a node")]
+    #[error("the node serves {0} already")]
     Served(&'static str),
+}
+
+impl Advice for OpenError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Node(error) => error.hint(),
+            Self::Http { .. } => Some("choose another port"),
+            Self::Served(_) => Some("open one session a node"),
+        }
+    }
 }
 
 /// Why something could not be shared.
@@ -130,6 +142,15 @@ pub enum ShareError {
     /// No link can be made of it.
     #[error(transparent)]
     Link(#[from] LinkError),
+}
+
+impl Advice for ShareError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Import(error) => error.hint(),
+            Self::Link(error) => error.hint(),
+        }
+    }
 }
 
 /// Something that is shared.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use peerage_core::Advice;
+
 use super::TreeId;
 
 /// Why the store could not do what was asked.
@@ -10,7 +12,7 @@ use super::TreeId;
 pub enum StoreError {
     /// Another process (or another handle in this one) has the store open.
     #[error(
-        "the store in {} is in use by another peerage; stop that one, or use another home",
+        "the store in {} is in use by another peerage",
         path.display()
     )]
     InUse {
@@ -18,19 +20,19 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The file that holds the block is not as it was when it was recorded.
-    #[error("{} has changed since it was shared; share it again", path.display())]
+    #[error("{} has changed since it was shared", path.display())]
     FileChanged {
         /// The user's file.
         path: PathBuf,
     },
     /// The file that holds the block is not there any more.
-    #[error("{} is missing; put it back, or share the folder again", path.display())]
+    #[error("{} is missing", path.display())]
     FileMissing {
         /// The user's file.
         path: PathBuf,
     },
     /// The file that holds the block cannot be read.
-    #[error("cannot read {}: {source}; check its permissions and its disk", path.display())]
+    #[error("cannot read {}: {source}", path.display())]
     FileUnreadable {
         /// The user's file.
         path: PathBuf,
@@ -44,13 +46,13 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A tree that is not in the store was named.
-    #[error("the store has no tree {tree:?}; it was removed, or never added")]
+    #[error("the store has no tree {tree:?}: it was removed, or never added")]
     NoSuchTree {
         /// The tree.
         tree: TreeId,
     },
     /// A block was said to be in a file that was not recorded.
-    #[error("the store's tree {tree:?} has no file {file}; record the file first")]
+    #[error("the store's tree {tree:?} has no file {file}")]
     NoSuchFile {
         /// The tree.
         tree: TreeId,
@@ -58,7 +60,7 @@ pub enum StoreError {
         file: u32,
     },
     /// The store was written by a newer or unknown version.
-    #[error("the store has format {found}, this version reads format {known}; update peerage")]
+    #[error("the store has format {found}, this version reads format {known}")]
     UnknownFormat {
         /// The format number found.
         found: u64,
@@ -66,13 +68,13 @@ pub enum StoreError {
         known: u64,
     },
     /// A record in the store does not decode.
-    #[error("the store's {table} table is damaged; remove the store and share again")]
+    #[error("the store's {table} table is damaged")]
     Damaged {
         /// The table in which the record was.
         table: &'static str,
     },
     /// The store's own folder or file cannot be used.
-    #[error("cannot use the store in {}: {source}; check the folder and its disk", path.display())]
+    #[error("cannot use the store in {}: {source}", path.display())]
     Folder {
         /// The store's folder.
         path: PathBuf,
@@ -80,11 +82,29 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The database refused.
-    #[error("the store's database failed: {0}; check the disk's free space and health")]
+    #[error("the store's database failed: {0}")]
     Database(#[from] Box<redb::Error>),
     /// The system gave no random bytes for the store's secret.
     #[error("the system gives no random bytes: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+impl Advice for StoreError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::InUse { .. } => Some("stop that one, or use another home"),
+            Self::FileChanged { .. } => Some("share it again"),
+            Self::FileMissing { .. } => Some("put it back, or share the folder again"),
+            Self::FileUnreadable { .. } => Some("check its permissions and its disk"),
+            Self::BadPath { .. } | Self::NoSuchTree { .. } => None,
+            Self::NoSuchFile { .. } => Some("record the file first"),
+            Self::UnknownFormat { .. } => Some("update peerage"),
+            Self::Damaged { .. } => Some("remove the store and share again"),
+            Self::Folder { .. } => Some("check the folder and its disk"),
+            Self::Database(_) => Some("check the disk's free space and health"),
+            Self::Random(_) => Some("try again"),
+        }
+    }
 }
 
 macro_rules! from_redb {

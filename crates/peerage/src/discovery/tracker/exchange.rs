@@ -32,7 +32,7 @@ fn malformed(reason: impl ToString) -> WayError {
 fn refused(sentence: &str) -> WayError {
     let sentence = &sentence[..sentence.floor_char_boundary(MAX_TRACKER_SENTENCE_BYTES)];
     let shown = for_terminal(sentence, MAX_TRACKER_SENTENCE_BYTES);
-    WayError::Unavailable(format!("it refused: {shown}"))
+    WayError::Unavailable(format!("it refused: {shown:?}"))
 }
 
 /// Sends one message of `/peerage/tracker/1` and reads the answer.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::limits::{MAX_DNS_UDP_BYTES, MAX_ZONE_CONNECTIONS, ZONE_CONNECTION_SECONDS};
 use libp2p::PeerId;
+use peerage_core::Advice;
 use peerage_core::discovery::{Scope, SignedPeerRecord};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -89,6 +90,16 @@ pub enum ZoneError {
     /// A socket cannot be bound.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
+}
+
+impl Advice for ZoneError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Name(_) => Some("check its spelling"),
+            Self::NoNameServer => Some("name one"),
+            Self::Listen(..) => Some("choose another port, or end what has it"),
+        }
+    }
 }
 
 /// What a zone was asked so far.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use peerage_core::{
+    Advice,
     data::Cid,
     exchange::download::{ExpandError, TooWide},
 };
@@ -19,25 +20,25 @@ use crate::store::StoreError;
 #[non_exhaustive]
 pub enum GetError {
     /// Something with the output's name is there already.
-    #[error("{} is there already; choose another folder with --output, or move it away", path.display())]
+    #[error("{} is there already", path.display())]
     OutputExists {
         /// The output.
         path: PathBuf,
     },
     /// Another process is fetching the same into the same folder.
-    #[error("another get of the same content is running ({}); wait for it or stop it", path.display())]
+    #[error("another get of the same content is running ({})", path.display())]
     AlreadyRunning {
         /// The folder that it holds.
         path: PathBuf,
     },
     /// The disk took no more.
-    #[error("the disk is full at {}; make room and run the same command again to continue", path.display())]
+    #[error("the disk is full at {}", path.display())]
     DiskFull {
         /// What was being written.
         path: PathBuf,
     },
     /// The disk will not take it all.
-    #[error("{needed} bytes are needed at {} and {free} are free; make room, or choose another disk with --output", path.display())]
+    #[error("{needed} bytes are needed at {} and {free} are free", path.display())]
     NoRoom {
         /// Where the output should go.
         path: PathBuf,
@@ -47,7 +48,7 @@ pub enum GetError {
         free: u64,
     },
     /// The output could not be written.
-    #[error("cannot write {}: {source}; check the folder's permissions", path.display())]
+    #[error("cannot write {}: {source}", path.display())]
     Write {
         /// What was being written.
         path: PathBuf,
@@ -58,13 +59,13 @@ pub enum GetError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// No peer to ask is known.
-    #[error("no peer is known that has {cid}; use the whole link, or name a peer with --peer")]
+    #[error("no peer is known that has {cid}")]
     NoProvider {
         /// What was asked for.
         cid: Cid,
     },
     /// None of the peers could be reached, or all were lost.
-    #[error("no peer that has it could be reached within {} s ({reasons}); what has arrived is kept: run the same command again when the peer is online", waited.as_secs())]
+    #[error("no peer that has it could be reached within {} s ({reasons})", waited.as_secs())]
     Unreachable {
         /// How long it was tried since the last byte.
         waited: Duration,
@@ -80,9 +81,7 @@ pub enum GetError {
         reasons: String,
     },
     /// Every peer sent bytes that do not hash to what was asked for.
-    #[error(
-        "every peer sent wrong bytes ({reasons}); nothing wrong was kept: ask whoever made the link for another peer"
-    )]
+    #[error("every peer sent wrong bytes ({reasons})")]
     WrongBytes {
         /// Each peer, with its reason.
         reasons: String,
@@ -94,8 +93,37 @@ pub enum GetError {
         reason: String,
     },
     /// The caller stopped it.
-    #[error("stopped; what has arrived is kept: run the same command again to continue")]
+    #[error("stopped")]
     Cancelled,
+}
+
+impl Advice for GetError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::OutputExists { .. } => {
+                Some("choose another folder with --output, or move it away")
+            }
+            Self::AlreadyRunning { .. } => Some("wait for it or stop it"),
+            Self::DiskFull { .. } => Some("make room and run the same command again to continue"),
+            Self::NoRoom { .. } => Some("make room, or choose another disk with --output"),
+            Self::Write { .. } => Some("check the folder's permissions"),
+            Self::Store(error) => error.hint(),
+            Self::NoProvider { .. } => Some("use the whole link, or name a peer with --peer"),
+            Self::Unreachable { .. } => {
+                Some("run the same command again when the peer is online: what has arrived is kept")
+            }
+            Self::NotFound { .. } => {
+                Some("ask whoever shared it, or name another peer with --peer")
+            }
+            Self::WrongBytes { .. } => {
+                Some("ask whoever made the link for another peer: nothing wrong was kept")
+            }
+            Self::Malformed { .. } => Some("ask whoever made it to make it again"),
+            Self::Cancelled => {
+                Some("run the same command again to continue: what has arrived is kept")
+            }
+        }
+    }
 }
 
 impl GetError {

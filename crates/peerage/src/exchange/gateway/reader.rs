@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use peerage_core::{
+    Advice,
     data::{
         Cid, car,
         select::{Walk, WalkError},
@@ -34,6 +35,16 @@ pub(super) enum ReadError {
     Stopped,
 }
 
+impl Advice for ReadError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Missing { .. } | Self::Stopped => None,
+            Self::Source { source, .. } => source.hint(),
+            Self::Walk(error) => error.hint(),
+        }
+    }
+}
+
 impl ReadError {
     /// The user's file that the failure is about.
     pub(super) fn file(&self) -> Option<&Path> {
@@ -59,7 +70,7 @@ impl ReadError {
     pub(super) fn public_reason(&self) -> String {
         match self {
             Self::Source { .. } => "the block cannot be read here at the moment".to_owned(),
-            others => others.to_string(),
+            others => others.whole(),
         }
     }
 }

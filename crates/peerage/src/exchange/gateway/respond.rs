@@ -10,6 +10,7 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 use libp2p::PeerId;
+use peerage_core::Advice as _;
 use peerage_core::exchange::gateway::{
     Format, GatewayRequest, PROTOCOLS_JSON, RequestError, Route,
 };
@@ -179,7 +180,7 @@ fn sentence(status: StatusCode, sentence: &str) -> Response<Answer> {
 
 fn refusal(error: &RequestError) -> Response<Answer> {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = sentence(status, &error.to_string());
+    let mut response = sentence(status, &error.whole());
     if *error == RequestError::Method {
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }

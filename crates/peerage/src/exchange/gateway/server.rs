@@ -20,7 +20,7 @@ use futures::{AsyncRead, AsyncWrite, Stream, StreamExt as _};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use libp2p::PeerId;
-use peerage_core::data::Cid;
+use peerage_core::{Advice as _, data::Cid};
 use tokio::{
     net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, broadcast},
@@ -271,7 +271,7 @@ impl Shared {
     pub(super) fn tell_of(&self, error: &ReadError) {
         tracing::warn!(%error, "a block could not be given");
         if let Some(path) = error.file() {
-            self.tell(GatewayEvent::FileChanged { path: path.into(), reason: error.to_string() });
+            self.tell(GatewayEvent::FileChanged { path: path.into(), reason: error.whole() });
         }
     }
 }

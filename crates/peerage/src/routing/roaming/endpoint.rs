@@ -12,6 +12,8 @@ use iroh::endpoint::{
 use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher as _};
 use libp2p::identity::Keypair;
 
+use peerage_core::Advice;
+
 use crate::limits::{
     MAX_QUIC_STREAM_WINDOW, MAX_RELAYS, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH,
 };
@@ -32,6 +34,12 @@ const ADDRESS_DISCOVERY_PORT: u16 = iroh_relay::defaults::DEFAULT_RELAY_QUIC_POR
 #[derive(Debug, thiserror::Error)]
 #[error("no socket for connections that roam: {0}")]
 pub struct BindError(String);
+
+impl Advice for BindError {
+    fn hint(&self) -> Option<&'static str> {
+        Some("try again")
+    }
+}
 
 /// The endpoint; a cheap handle.
 #[derive(Debug, Clone)]
