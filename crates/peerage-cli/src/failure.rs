@@ -2,9 +2,8 @@
 
 use std::{fmt, io, process::ExitCode};
 
+use peerage::{Advice, home::IdentityError};
 use serde::{Deserialize, Serialize};
-
-use crate::output::clean;
 
 /// What kind of failure it is. The numbers are the exit codes of
 /// `docs/exit-codes.md`; they never change their meaning.
@@ -64,14 +63,16 @@ impl Failure {
         Self { code, cause: cause.into(), hint: Some(hint.into()) }
     }
 
-    /// The failure that an error of the library stands for. Its messages are
-    /// written as `cause; what to do`, and are taken apart here.
-    pub(crate) fn of(code: Code, error: &dyn fmt::Display) -> Self {
-        let message = error.to_string();
-        match message.rsplit_once("; ") {
-            Some((cause, hint)) => Self::new(code, cause, hint),
-            None => Self { code, cause: message, hint: None },
-        }
+    /// The failure that an error of the library stands for. What it quotes of
+    /// others stays in the cause: people do what a hint says.
+    pub(crate) fn of(code: Code, error: &dyn Advice) -> Self {
+        Self { code, cause: error.to_string(), hint: error.hint().map(str::to_owned) }
+    }
+
+    /// The failure that an error of the key store is.
+    #[allow(clippy::needless_pass_by_value, reason = "the last step of a chain of results")]
+    pub(crate) fn identity(error: IdentityError) -> Self {
+        Self::of(Code::Identity, &error)
     }
 
     /// A failure to write the output `what`.
@@ -112,32 +113,4 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     // A closed pipe is the only thing that can go wrong, and nobody reads then.
     let _closed = error.print();
     if error.use_stderr() { Code::Usage.into() } else { ExitCode::SUCCESS }
-}
-
-/// The lines of a failure for a terminal: at most two, without control
-/// characters, since causes can quote what a peer said.
-pub(crate) fn lines(failure: &Failure) -> String {
-    let mut text = format!("error: {}\n", clean(&failure.cause));
-    if let Some(hint) = &failure.hint {
-        text.push_str(&format!("  hint: {}\n", clean(hint)));
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_of_the_library_becomes_cause_and_hint() {
-        let failure = Failure::of(Code::BadTarget, &"the link is cut off; copy it whole");
-        assert_eq!(failure.cause, "the link is cut off");
-        assert_eq!(failure.hint.as_deref(), Some("copy it whole"));
-    }
-
-    #[test]
-    fn a_failure_never_prints_control_characters() {
-        let text = lines(&Failure::new(Code::PeerLost, "it said \x1b[31m\nboo", "x\r"));
-        assert_eq!(text.matches(char::is_control).count(), 2, "{text:?}");
-    }
 }

@@ -24,7 +24,6 @@ use crate::{
     passphrase,
     settings::Settings,
     target::{PeerTarget, parse_address},
-    verbs::identity_failure,
 };
 
 /// The node of a home, with all that belongs to it.
@@ -171,8 +170,9 @@ pub(crate) fn unlock(home: &Home, settings: &Settings) -> Result<(IdentityName, 
         .as_deref()
         .map(|name| name.parse().map_err(IdentityError::Name))
         .transpose()
-        .map_err(identity_failure)?;
-    let (name, file) = home.identities().load_or_make(wanted.as_ref()).map_err(identity_failure)?;
+        .map_err(Failure::identity)?;
+    let (name, file) =
+        home.identities().load_or_make(wanted.as_ref()).map_err(Failure::identity)?;
     let passphrase = if file.is_sealed() { Some(passphrase::ask(name.as_str())?) } else { None };
     let keypair =
         file.open(passphrase.as_deref()).map_err(|error| Failure::of(Code::Identity, &error))?;
@@ -249,17 +249,10 @@ fn is_loopback(address: &Multiaddr) -> bool {
 
 /// The failure that a failed connection is.
 pub(crate) fn unreachable(error: &ConnectError) -> Failure {
-    match error {
-        ConnectError::Unreachable { peer, failures } => {
-            let reasons: Vec<_> = failures.iter().map(ToString::to_string).collect();
-            Failure::new(
-                Code::Unreachable,
-                format!("{peer} could not be reached: {}", reasons.join("; ")),
-                "check that it runs, and that the address is still right",
-            )
-        }
-        ConnectError::OwnPeer(_) => Failure::of(Code::BadTarget, error),
-        ConnectError::WrongPeer { .. } => Failure::of(Code::PeerLost, error),
-        error => Failure::of(Code::Unreachable, error),
-    }
+    let code = match error {
+        ConnectError::OwnPeer(_) => Code::BadTarget,
+        ConnectError::WrongPeer { .. } => Code::PeerLost,
+        _ => Code::Unreachable,
+    };
+    Failure::of(code, error)
 }

@@ -85,11 +85,8 @@ fn milliseconds(took: Duration) -> f64 {
 }
 
 fn bad_key(text: &str, error: &KeyError) -> Failure {
-    Failure::new(
-        Code::BadTarget,
-        format!("{text:?} cannot be looked for: {error}"),
-        "copy the id or CID whole, or write topic:NAME",
-    )
+    let cause = format!("{text:?} cannot be looked for: {error}");
+    Failure { cause, ..Failure::of(Code::BadTarget, error) }
 }
 
 fn nowhere() -> Failure {

@@ -148,6 +148,10 @@ fn broken(peer: PeerId, error: SpliceError) -> Failure {
             format!("the stream to {peer} broke off: {error}"),
             "check that the other end still runs, and connect again",
         ),
+        SpliceError::Malformed(error) => {
+            let cause = format!("the stream to {peer} broke off: {error}");
+            Failure { cause, ..Failure::of(Code::PeerLost, &error) }
+        }
         SpliceError::Own(error) => Failure::writing(&"the other side's data", &error),
     }
 }
@@ -305,6 +309,9 @@ async fn forward_one(
     match outcome {
         Ok(()) => closed(peer, &counts),
         Err(SpliceError::Peer(error)) => {
+            Event::Warning { message: format!("the stream to {peer} broke off: {error}") }
+        }
+        Err(SpliceError::Malformed(error)) => {
             Event::Warning { message: format!("the stream to {peer} broke off: {error}") }
         }
         Err(SpliceError::Own(error)) => {

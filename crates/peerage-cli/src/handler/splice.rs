@@ -33,8 +33,10 @@ impl Counts {
 /// Which side of a splice failed.
 #[derive(Debug)]
 pub(super) enum SpliceError {
-    /// The peer was lost or broke the protocol.
+    /// The peer was lost.
     Peer(io::Error),
+    /// The peer broke the protocol.
+    Malformed(Malformed),
     /// Our own input or output failed.
     Own(io::Error),
 }
@@ -80,7 +82,7 @@ pub(super) async fn receive(
         }
         let mut piece = &buffer[..read];
         while !piece.is_empty() {
-            let length = match decoder.feed(piece).map_err(malformed)? {
+            let length = match decoder.feed(piece).map_err(SpliceError::Malformed)? {
                 Piece::Header(length) => length,
                 Piece::Payload(length) => {
                     output.write_all(&piece[..length]).await.map_err(SpliceError::Own)?;
@@ -98,10 +100,6 @@ pub(super) async fn receive(
 async fn write(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
     writer.write_all(bytes).await?;
     writer.flush().await
-}
-
-fn malformed(malformed: Malformed) -> SpliceError {
-    SpliceError::Peer(io::Error::new(io::ErrorKind::InvalidData, malformed))
 }
 
 #[cfg(test)]

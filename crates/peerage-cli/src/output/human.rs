@@ -3,14 +3,13 @@
 use std::io::{self, Write as _};
 
 use super::{
-    Qr, clean,
+    Qr, clean, lines,
     progress::Progress,
     qr,
     size::{amount, count, rate, seconds},
 };
 use crate::{
     event::{Diagnosis, Event, FindingLine, Got, HubLine, PeerLine, Shared, Standing},
-    failure,
     settings::{Settings, Voice},
 };
 
@@ -56,7 +55,7 @@ impl Human {
             Event::Progress { bytes, total, rate, .. } => {
                 self.progress.advance(*bytes, *total, *rate);
             }
-            Event::Error(failure) => self.tell(failure::lines(failure).trim_end()),
+            Event::Error(failure) => self.tell(lines(failure).trim_end()),
             Event::Interrupted { resume } => self.interrupted(resume.as_deref()),
             Event::Shared(shared) => return self.shared(shared),
             Event::Got(got) => return self.got(got),

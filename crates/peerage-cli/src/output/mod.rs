@@ -19,7 +19,7 @@ use self::human::Human;
 pub(crate) use self::{qr::Qr, size::amount};
 use crate::{
     event::Event,
-    failure::{self, Code, Failure},
+    failure::{Code, Failure},
     settings::{Settings, Voice},
 };
 
@@ -30,6 +30,16 @@ const MAX_COLUMNS: usize = 1000;
 /// Text of others, fit for a terminal.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     for_terminal(text, MAX_COLUMNS)
+}
+
+/// The lines of a failure for a terminal: at most two, without control
+/// characters, since causes can quote what a peer said.
+fn lines(failure: &Failure) -> String {
+    let mut text = format!("error: {}\n", clean(&failure.cause));
+    if let Some(hint) = &failure.hint {
+        text.push_str(&format!("  hint: {}\n", clean(hint)));
+    }
+    text
 }
 
 /// Shows events as they come.
@@ -81,7 +91,7 @@ pub(crate) fn finish(settings: &Settings, outcome: Result<(), Failure>) -> ExitC
         (_, Voice::Json) => {
             drop(json::line(&Event::Error(failure.clone()), json::Place::of(settings)))
         }
-        (_, Voice::Quiet | Voice::Talkative) => complain(&failure::lines(&failure), settings),
+        (_, Voice::Quiet | Voice::Talkative) => complain(&lines(&failure), settings),
     }
     failure.code.into()
 }
@@ -119,5 +129,16 @@ fn unwritable(error: &io::Error) -> Failure {
             hint: None,
         },
         _ => Failure::writing(&"standard output", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_never_prints_control_characters() {
+        let text = lines(&Failure::new(Code::PeerLost, "it said \x1b[31m\nboo", "x\r"));
+        assert_eq!(text.matches(char::is_control).count(), 2, "{text:?}");
     }
 }

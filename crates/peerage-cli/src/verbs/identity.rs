@@ -9,8 +9,8 @@ use std::{
 };
 
 use peerage::{
-    home::{Home, Identities, Identity, IdentityError, new_key, seal},
-    identity::{IdentityName, Imported, KeyFile, KeyFileError, KeyKind, import},
+    home::{Home, Identities, Identity, new_key, seal},
+    identity::{IdentityName, Imported, KeyFile, KeyFileError, KeyKind, NameError, import},
 };
 
 use crate::{
@@ -45,7 +45,7 @@ pub(super) fn run(verb: Option<IdentityVerb>, settings: &Settings) -> Result<(),
         }
         IdentityVerb::Use { name } => {
             let name = parse(&name)?;
-            identities.select(&name).map_err(failure)?;
+            identities.select(&name).map_err(Failure::identity)?;
             show(&name)
         }
         IdentityVerb::Export { name, output } => export(&identities, &parse(&name)?, &output),
@@ -56,16 +56,11 @@ pub(super) fn run(verb: Option<IdentityVerb>, settings: &Settings) -> Result<(),
         }
         IdentityVerb::Rename { from, to } => {
             let to = parse(&to)?;
-            identities.rename(&parse(&from)?, &to).map_err(failure)?;
+            identities.rename(&parse(&from)?, &to).map_err(Failure::identity)?;
             show(&to)
         }
         IdentityVerb::Remove { name, yes } => remove(&identities, &parse(&name)?, yes),
     }
-}
-
-/// The failure that an error of the key store is.
-pub(crate) fn failure(error: IdentityError) -> Failure {
-    Failure::of(Code::Identity, &error)
 }
 
 fn key_failure(error: &KeyFileError) -> Failure {
@@ -73,17 +68,16 @@ fn key_failure(error: &KeyFileError) -> Failure {
 }
 
 fn parse(name: &str) -> Result<IdentityName, Failure> {
-    name.parse()
-        .map_err(|error| Failure::of(Code::Identity, &error as &peerage::identity::NameError))
+    name.parse().map_err(|error: NameError| Failure::of(Code::Identity, &error))
 }
 
 /// Shows all that can be read; a damaged one is the failure at the end.
 fn list(identities: &Identities, output: &mut Output) -> Result<(), Failure> {
     let mut damaged = Ok(());
-    for name in identities.names().map_err(failure)? {
+    for name in identities.names().map_err(Failure::identity)? {
         match identities.identity(&name) {
             Ok(identity) => output.show(&event(&identity))?,
-            Err(error) => damaged = damaged.and(Err(failure(error))),
+            Err(error) => damaged = damaged.and(Err(Failure::identity(error))),
         }
     }
     damaged
@@ -94,7 +88,7 @@ fn show_one(
     name: &IdentityName,
     output: &mut Output,
 ) -> Result<(), Failure> {
-    output.show(&event(&identities.identity(name).map_err(failure)?))
+    output.show(&event(&identities.identity(name).map_err(Failure::identity)?))
 }
 
 fn event(identity: &Identity) -> Event {
@@ -109,9 +103,9 @@ fn event(identity: &Identity) -> Event {
 
 /// Adds an identity; the first one of a home is in use from then on.
 fn add(identities: &Identities, name: &IdentityName, file: &KeyFile) -> Result<(), Failure> {
-    let first = identities.names().map_err(failure)?.is_empty();
-    identities.add(name, file).map_err(failure)?;
-    if first { identities.select(name).map_err(failure) } else { Ok(()) }
+    let first = identities.names().map_err(Failure::identity)?.is_empty();
+    identities.add(name, file).map_err(Failure::identity)?;
+    if first { identities.select(name).map_err(Failure::identity) } else { Ok(()) }
 }
 
 fn new(kind: KeyChoice, sealed: bool) -> Result<KeyFile, Failure> {
@@ -119,9 +113,9 @@ fn new(kind: KeyChoice, sealed: bool) -> Result<KeyFile, Failure> {
         KeyChoice::Ed25519 => KeyKind::Ed25519,
         KeyChoice::Secp256k1 => KeyKind::Secp256k1,
     };
-    let key = new_key(kind).map_err(failure)?;
+    let key = new_key(kind).map_err(Failure::identity)?;
     let file = if sealed {
-        KeyFile::sealed(&key, &passphrase::choose()?, seal().map_err(failure)?)
+        KeyFile::sealed(&key, &passphrase::choose()?, seal().map_err(Failure::identity)?)
     } else {
         KeyFile::clear(&key)
     };
@@ -129,7 +123,7 @@ fn new(kind: KeyChoice, sealed: bool) -> Result<KeyFile, Failure> {
 }
 
 fn export(identities: &Identities, name: &IdentityName, path: &Path) -> Result<(), Failure> {
-    let text = identities.load(name).map_err(failure)?.to_text();
+    let text = identities.load(name).map_err(Failure::identity)?.to_text();
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(text.as_bytes())?;
@@ -159,7 +153,7 @@ fn remove(identities: &Identities, name: &IdentityName, yes: bool) -> Result<(),
             "answer yes, or give --yes",
         ));
     }
-    identities.remove(name).map_err(failure)
+    identities.remove(name).map_err(Failure::identity)
 }
 
 fn confirmed(name: &IdentityName) -> Result<bool, Failure> {

@@ -5,8 +5,6 @@ mod identity;
 mod paper;
 mod transfer;
 
-pub(crate) use self::identity::failure as identity_failure;
-
 use std::io::IsTerminal as _;
 
 use crate::{
