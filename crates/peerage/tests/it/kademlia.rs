@@ -178,7 +178,10 @@ async fn without_anybody_to_ask_it_says_so() {
     alone.shutdown().await;
     let stopped = kademlia.table().await.unwrap_err();
     assert!(stopped.to_string().contains("stopped"), "{stopped}");
-    assert_eq!(kademlia.look_up(&content("a")).collect::<Vec<_>>().await, [Err(WayError::from(stopped))]);
+    assert_eq!(
+        kademlia.look_up(&content("a")).collect::<Vec<_>>().await,
+        [Err(WayError::from(stopped))]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
