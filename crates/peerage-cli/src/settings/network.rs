@@ -82,19 +82,22 @@ impl Reach {
     pub(crate) fn apply(&self, config: &mut NodeConfig) -> Result<(), Failure> {
         config.hubs = self.hub_addresses()?;
         config.roaming |= !config.hubs.is_empty();
-        config.kademlia = match self.kademlia {
+        Ok(())
+    }
+
+    fn kademlia(&self, hubs: &[Multiaddr]) -> Option<KademliaConfig> {
+        match self.kademlia {
             Network::Off => None,
             Network::Ipfs => Some(KademliaConfig::ipfs()),
-            Network::Peerage if config.hubs.is_empty() => None,
+            Network::Peerage if hubs.is_empty() => None,
             Network::Peerage => {
                 let mut kademlia = KademliaConfig::default();
-                config.hubs.iter().for_each(|hub| {
+                hubs.iter().for_each(|hub| {
                     kademlia.add_boot_node(hub);
                 });
                 Some(kademlia)
             }
-        };
-        Ok(())
+        }
     }
 
     /// The ways of finding peers that it asks for.
@@ -108,7 +111,9 @@ impl Reach {
             name_servers: self.name_servers.clone(),
         });
         let mainline = self.mainline.then(MainlineConfig::default);
-        Ok(Wide { trackers: self.hub_addresses()?, dns, mainline })
+        let trackers = self.hub_addresses()?;
+        let kademlia = self.kademlia(&trackers);
+        Ok(Wide { trackers, dns, kademlia, mainline })
     }
 }
 

@@ -17,8 +17,8 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::{self, NetworkBehaviour, SwarmEvent};
 use libp2p::{Swarm, identify, yamux};
 use peerage::discovery::{Finding, Key, Presence, SignedPeerRecord, Way};
-use peerage::node::{Node, NodeConfig};
-use peerage::topology::kademlia::{Behaviour, Kademlia, KademliaConfig, Mode};
+use peerage::node::{Node, NodeConfig, Part as _};
+use peerage::topology::kademlia::{self, Behaviour, Kademlia, KademliaConfig, Mode};
 use peerage::{Multiaddr, PeerId};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
@@ -184,12 +184,11 @@ async fn member(
 async fn real(keypair: Keypair, kademlia: KademliaConfig) -> Result<Member, String> {
     let config = NodeConfig {
         listen: vec!["/ip4/127.0.0.1/tcp/0".parse().map_err(|_| "no address")?],
-        kademlia: Some(kademlia),
         idle_timeout: IDLE,
         ..NodeConfig::new(keypair.clone())
     };
-    let node = Node::spawn(config).await.map_err(|error| error.to_string())?;
-    let kademlia = node.kademlia().ok_or("no Kademlia")?;
+    let (part, kademlia) = kademlia::part(config.peer_id(), kademlia);
+    let node = Node::spawn_with(config, part).await.map_err(|error| error.to_string())?;
     Ok(Member { keypair, addresses: node.listen_addresses(), kademlia, _node: Some(node) })
 }
 

@@ -33,7 +33,7 @@ use peerage_core::Advice;
 use crate::discovery::tracker::{TrackerConfig, TrackerServer, TrackerStatus};
 use crate::discovery::{ZoneError, ZoneServer, ZoneStatus};
 use crate::node::{AcceptError, Node, NodeConfig, RefusedConnections, Services, SpawnError};
-use crate::topology::kademlia::{AddressScope, KademliaConfig, Mode, Refused};
+use crate::topology::kademlia::{self, AddressScope, Kademlia, KademliaConfig, Mode, Refused};
 use live::Live;
 use web::MetricsServer;
 
@@ -140,6 +140,7 @@ pub struct Hub {
 /// What a hub is made of; the page of metrics looks at it too.
 struct Parts {
     node: Node,
+    kademlia: Option<Kademlia>,
     tracker: Arc<TrackerServer>,
     relay: Option<RelayServer>,
     zone: Option<ZoneServer>,
@@ -157,12 +158,13 @@ impl Hub {
         config: &HubConfig,
         folder: Option<&Path>,
     ) -> Result<Self, HubError> {
-        let kademlia = config.kademlia.then(|| kademlia(config)).transpose()?;
+        let kademlia = config.kademlia.then(|| kademlia_config(config)).transpose()?;
         ensure_permitted(config)?;
         let relay = start_relay(config).await?;
         let announce = places::announced(config, relay.as_ref().and_then(RelayServer::port));
-        let node = NodeConfig { kademlia, ..node_config(keypair, config, &announce) };
-        let node = Node::spawn(node).await?;
+        let node = node_config(keypair, config, &announce);
+        let (part, kademlia) = kademlia::optional_part(node.peer_id(), kademlia);
+        let node = Node::spawn_with(node, part).await?;
         let tracker = TrackerConfig {
             limits: config.registry.limits(),
             addresses: announce,
@@ -176,7 +178,7 @@ impl Hub {
             }
             None => None,
         };
-        let parts = Arc::new(Parts { node, tracker, relay, zone });
+        let parts = Arc::new(Parts { node, kademlia, tracker, relay, zone });
         let metrics = match config.metrics.on() {
             Some(place) => {
                 let started = MetricsServer::start(place, Arc::clone(&parts)).await;
@@ -204,6 +206,12 @@ impl Hub {
     #[must_use]
     pub fn node(&self) -> &Node {
         &self.parts.node
+    }
+
+    /// Its part in Kademlia, if it has one.
+    #[must_use]
+    pub fn kademlia(&self) -> Option<&Kademlia> {
+        self.parts.kademlia.as_ref()
     }
 
     /// Its tracker.
@@ -278,7 +286,7 @@ impl Parts {
             refused_connections: self.node.refused_connections(),
             relay: self.relay.as_ref().map(RelayServer::status),
             tracker: self.tracker.status(),
-            kademlia: self.node.kademlia().map(|kademlia| kademlia.refused()),
+            kademlia: self.kademlia.as_ref().map(Kademlia::refused),
             zone: self.zone.as_ref().map(ZoneServer::status),
         }
     }
@@ -349,7 +357,7 @@ fn node_config(keypair: Keypair, config: &HubConfig, announce: &[Multiaddr]) -> 
 }
 
 /// A hub answers from the start: it was started to be reached.
-fn kademlia(config: &HubConfig) -> Result<KademliaConfig, HubError> {
+fn kademlia_config(config: &HubConfig) -> Result<KademliaConfig, HubError> {
     let mut kademlia = KademliaConfig { mode: Some(Mode::Server), ..KademliaConfig::default() };
     if config.listen.iter().all(IpAddr::is_loopback) {
         kademlia.scope = AddressScope::Machine;

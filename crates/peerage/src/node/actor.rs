@@ -15,10 +15,11 @@ use libp2p::{Multiaddr, PeerId, identify};
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::attempt::{Attempt, Waiter};
-use super::behaviour::{Behaviour, BehaviourEvent};
+use super::behaviour::{self, Behaviour};
 use super::error::ConnectError;
 use super::event::{Connection, Direction, DisconnectReason, NodeEvent};
 use super::hubs::Hubs;
+use super::part::Part;
 use super::ping::Watch;
 use super::reach::follow;
 use super::reasons;
@@ -76,8 +77,8 @@ pub(super) enum Command {
     },
 }
 
-pub(super) struct Actor {
-    pub(super) swarm: Swarm<Behaviour>,
+pub(super) struct Actor<P: Part> {
+    pub(super) swarm: Swarm<Behaviour<P>>,
     pub(super) state: Arc<State>,
     pub(super) streams: Streams,
     pub(super) paths: Arc<PathTable>,
@@ -103,7 +104,7 @@ pub(super) struct Actor {
     pub(super) commands: mpsc::WeakSender<Command>,
 }
 
-impl Actor {
+impl<P: Part> Actor<P> {
     /// Runs until the last handle is gone, or one of them ends it.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         self.runs = true;
@@ -241,7 +242,7 @@ impl Actor {
         }
     }
 
-    pub(super) fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
+    pub(super) fn on_event(&mut self, event: SwarmEvent<behaviour::Event>) {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.on_established(peer_id, connection_id, &endpoint);
@@ -280,8 +281,8 @@ impl Actor {
                     self.tell(NodeEvent::NotListening(address));
                 }
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => self.on_identify(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Reachability(verdict)) => {
+            SwarmEvent::Behaviour(behaviour::Event::Identify(event)) => self.on_identify(*event),
+            SwarmEvent::Behaviour(behaviour::Event::Reachability(verdict)) => {
                 self.reach.note(verdict, limits::MAX_REACHABILITY_ADDRESSES);
             }
             _ => {}
@@ -378,9 +379,7 @@ impl Actor {
 
     fn on_identify(&mut self, event: identify::Event) {
         let identify::Event::Received { peer_id, info, .. } = event else { return };
-        if let Some(kademlia) = self.swarm.behaviour_mut().kademlia.as_mut() {
-            kademlia.on_identified(peer_id, &info);
-        }
+        self.swarm.behaviour_mut().parts.on_identified(peer_id, &info);
         let mut addresses = info.listen_addrs;
         addresses.truncate(limits::MAX_ADDRESSES_PER_PEER);
         let worth = self.worth_dialling(&addresses);
@@ -390,9 +389,15 @@ impl Actor {
         }
         let mut protocols = info.protocols;
         protocols.truncate(limits::MAX_PROTOCOLS_PER_PEER);
-        let agent = reasons::shorten(&info.agent_version, limits::MAX_AGENT_BYTES).to_owned();
+        let short = |text: &str| reasons::shorten(text, limits::MAX_AGENT_BYTES).to_owned();
+        let identity = Identity {
+            agent: short(&info.agent_version),
+            protocol_version: short(&info.protocol_version),
+            protocols,
+            listen_addresses: addresses,
+        };
         if let Some(state) = self.state.peers_mut().get_mut(&peer_id) {
-            state.identity = Some(Identity { agent, protocols, listen_addresses: addresses });
+            state.identity = Some(identity);
         }
         self.reserve(peer_id);
         self.improve(peer_id);

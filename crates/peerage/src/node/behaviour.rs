@@ -1,9 +1,9 @@
 //! The swarm of a node: which of libp2p's behaviours it runs.
 
+use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use crate::limits::MAX_KADEMLIA_OUTGOING_CONNECTIONS;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
@@ -11,21 +11,21 @@ use libp2p::{PeerId, autonat, dcutr, identify, relay};
 
 use super::admission;
 use super::config::RelayLimits;
+use super::part::Part;
 use super::reachability;
+use super::report::Verdict;
 use super::serving;
 use super::streams::{self, Streams};
 use super::{NodeConfig, SpawnError};
 use crate::routing::{PathTable, Roaming, TransportConfig, build};
-use crate::topology::kademlia;
-
-/// The version of identify's family of protocols, the same everywhere.
-const IDENTIFY_FAMILY: &str = "ipfs/0.1.0";
 
 /// How many streams of one connection may be agreeing on their protocol.
 const MAX_NEGOTIATING_STREAMS: usize = 64;
 
+/// All behaviours: the node's own, and the parts that came from above.
 #[derive(NetworkBehaviour)]
-pub(super) struct Behaviour {
+#[behaviour(to_swarm = "Event")]
+pub(super) struct Behaviour<P: Part> {
     pub(super) admission: admission::Behaviour,
     limits: connection_limits::Behaviour,
     pub(super) streams: streams::Behaviour,
@@ -35,45 +35,100 @@ pub(super) struct Behaviour {
     relay: Toggle<serving::Behaviour>,
     pub(super) reachability: reachability::Behaviour,
     dial_back: Toggle<autonat::v2::server::Behaviour>,
-    pub(super) kademlia: Toggle<kademlia::Behaviour>,
+    /// The last, so that what the node itself refuses never reaches them.
+    pub(super) parts: P,
+}
+
+/// What the node hears of its own behaviours.
+#[derive(Debug)]
+pub(super) enum Event {
+    Identify(Box<identify::Event>),
+    Reachability(Verdict),
+    /// Nothing that the node acts upon.
+    Other,
+}
+
+impl From<identify::Event> for Event {
+    fn from(event: identify::Event) -> Self {
+        Self::Identify(Box::new(event))
+    }
+}
+
+impl From<Verdict> for Event {
+    fn from(verdict: Verdict) -> Self {
+        Self::Reachability(verdict)
+    }
+}
+
+impl From<relay::client::Event> for Event {
+    fn from(_: relay::client::Event) -> Self {
+        Self::Other
+    }
+}
+
+impl From<relay::Event> for Event {
+    fn from(_: relay::Event) -> Self {
+        Self::Other
+    }
+}
+
+impl From<dcutr::Event> for Event {
+    fn from(_: dcutr::Event) -> Self {
+        Self::Other
+    }
+}
+
+impl From<autonat::v2::server::Event> for Event {
+    fn from(_: autonat::v2::server::Event) -> Self {
+        Self::Other
+    }
+}
+
+impl From<Infallible> for Event {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
 }
 
 /// Builds the swarm on all transports.
-pub(super) fn swarm(
+pub(super) fn swarm<P: Part>(
     config: &NodeConfig,
+    parts: P,
     streams: Streams,
     paths: &Arc<PathTable>,
     roaming: Option<Roaming>,
-) -> Result<Swarm<Behaviour>, SpawnError> {
+) -> Result<Swarm<Behaviour<P>>, SpawnError> {
     let offered = TransportConfig {
         keypair: &config.keypair,
         security: &config.security,
         multiplexers: &config.multiplexers,
         roaming,
     };
-    let peer = config.keypair.public().to_peer_id();
+    let peer = config.peer_id();
     let (circuits, client) = relay::client::new(peer);
     let transport = build(offered, circuits, Arc::clone(paths))?;
     let settings = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.idle_timeout)
         .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
-    Ok(Swarm::new(transport, behaviour(config, streams, peer, client), peer, settings))
+    Ok(Swarm::new(transport, behaviour(config, parts, streams, client), peer, settings))
 }
 
-fn behaviour(
+fn behaviour<P: Part>(
     config: &NodeConfig,
+    parts: P,
     streams: Streams,
-    peer: PeerId,
     circuits: relay::client::Behaviour,
-) -> Behaviour {
-    let identify = identify::Config::new(IDENTIFY_FAMILY.to_owned(), config.keypair.public())
+) -> Behaviour<P> {
+    let peer = config.peer_id();
+    let version = config.protocol_version.clone();
+    let identify = identify::Config::new(version, config.keypair.public())
         .with_agent_version(config.agent.clone())
         .with_push_listen_addr_updates(true)
         .with_cache_size(0);
     let services = config.services;
     Behaviour {
         admission: admission::Behaviour::new(config.limits.connections_per_network),
-        limits: connection_limits::Behaviour::new(limits(config)),
+        limits: connection_limits::Behaviour::new(limits(config, &parts)),
         streams: streams::Behaviour::new(streams),
         identify: identify::Behaviour::new(identify),
         circuits,
@@ -81,21 +136,13 @@ fn behaviour(
         relay: services.relay.map(|limits| serving(peer, limits)).into(),
         reachability: reachability::Behaviour::new(&config.hubs),
         dial_back: services.dial_back.then(autonat::v2::server::Behaviour::default).into(),
-        kademlia: kademlia(config).into(),
+        parts,
     }
 }
 
-fn kademlia(config: &NodeConfig) -> Option<kademlia::Behaviour> {
-    let own = config.keypair.public().to_peer_id();
-    config.kademlia.clone().map(|settings| kademlia::Behaviour::new(own, settings))
-}
-
-fn limits(config: &NodeConfig) -> ConnectionLimits {
+fn limits(config: &NodeConfig, parts: &impl Part) -> ConnectionLimits {
     let limits = &config.limits;
-    let outgoing = match config.kademlia {
-        Some(_) => limits.outgoing_connections.max(MAX_KADEMLIA_OUTGOING_CONNECTIONS),
-        None => limits.outgoing_connections,
-    };
+    let outgoing = limits.outgoing_connections.max(parts.outgoing_connections());
     ConnectionLimits::default()
         .with_max_established_incoming(Some(limits.incoming_connections))
         .with_max_established_outgoing(Some(outgoing))

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use crate::limits;
-use libp2p::Multiaddr;
 use libp2p::identity::Keypair;
+use libp2p::{Multiaddr, PeerId};
 
 use crate::routing::{Multiplexer, Security};
-use crate::topology::kademlia::KademliaConfig;
+
+/// The version of identify's family of protocols that libp2p's public networks
+/// have.
+const PROTOCOL_VERSION: &str = "ipfs/0.1.0";
 
 /// What a node is started with; [`presets`](crate::presets) makes some.
 #[derive(Debug, Clone)]
@@ -35,21 +38,29 @@ pub struct NodeConfig {
     pub services: Services,
     /// What it tells other peers about its software: `name/version`.
     pub agent: String,
+    /// The family of protocols that it says it belongs to (identify's
+    /// `protocolVersion`): a network that is none of libp2p's public ones may
+    /// have its own. Peers of another are connected all the same.
+    pub protocol_version: String,
     /// How much of the machine others may take.
     pub limits: NodeLimits,
     /// How long a connection is kept on which no stream is open.
     pub idle_timeout: Duration,
-    /// What secures connections over TCP and WebSocket; the first is
-    /// preferred when dialling.
+    /// What secures connections over TCP, WebSocket and circuits; the first is
+    /// preferred when dialling. QUIC has TLS 1.3 built in, and so has what roams.
     pub security: Vec<Security>,
     /// What carries many streams on them; the first is preferred when
     /// dialling.
     pub multiplexers: Vec<Multiplexer>,
-    /// Which network of Kademlia it takes part in, if in any.
-    pub kademlia: Option<KademliaConfig>,
 }
 
 impl NodeConfig {
+    /// Who a node with these settings is.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.keypair.public().to_peer_id()
+    }
+
     /// Settings of a node that listens nowhere, and can dial.
     pub fn new(keypair: Keypair) -> Self {
         Self {
@@ -63,11 +74,11 @@ impl NodeConfig {
             map_ports: false,
             services: Services::default(),
             agent: concat!("peerage/", env!("CARGO_PKG_VERSION")).to_owned(),
+            protocol_version: PROTOCOL_VERSION.to_owned(),
             limits: NodeLimits::default(),
             idle_timeout: Duration::from_secs(60),
             security: Security::preferred(),
             multiplexers: vec![Multiplexer::Yamux, Multiplexer::Mplex],
-            kademlia: None,
         }
     }
 }

@@ -31,8 +31,9 @@ pub enum SpawnError {
     /// The system did not confirm in time that it listens.
     #[error("the system did not begin to listen within {0:?}")]
     ListenTimeout(Duration),
-    /// The name of the software is too long or holds control characters.
-    #[error("the agent string is empty, too long or not printable")]
+    /// The name of the software, or of its family of protocols, is too long or
+    /// holds control characters.
+    #[error("the agent string or the protocol version is empty, too long or not printable")]
     Agent,
     /// Nothing is left to secure or multiplex connections with.
     #[error("at least one security protocol and one multiplexer are needed")]

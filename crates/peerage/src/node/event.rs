@@ -76,6 +76,9 @@ pub struct PeerInfo {
     /// What software it says it is, once it has: text of a stranger, to be
     /// sanitised before it is shown.
     pub agent: Option<String>,
+    /// The family of protocols that it says it belongs to, once it has: text of
+    /// a stranger too.
+    pub protocol_version: Option<String>,
     /// The protocols it says it speaks; empty until it has.
     pub protocols: Vec<StreamProtocol>,
     /// The addresses it says it listens on.

@@ -2,6 +2,48 @@
 //!
 //! A [`Node`] is a cheap handle. Behind it a task owns the swarm of libp2p
 //! and decides; streams go from the socket to whoever reads them, past it.
+//!
+//! # Protocols from above
+//!
+//! Most protocols need streams alone: [`Node::accept`], [`Node::open_stream`].
+//! One that must hear of every connection, dial by itself or answer on each of
+//! them joins the swarm as a [`Part`], as Kademlia does: it brings a behaviour
+//! and a handle that talk to each other by a channel of their own, and
+//! [`Node::spawn_with`] takes the behaviour. The node knows none of them.
+//!
+//! A behaviour of libp2p becomes a part by [`Driven`]; here its ping, whose
+//! handle is just what it hears:
+//!
+//! ```
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! use libp2p::ping;
+//! use peerage::node::{Both, Driven, Node};
+//! use peerage::presets;
+//! use peerage::topology::kademlia::{self, KademliaConfig};
+//!
+//! let (heard, mut round_trips) = tokio::sync::mpsc::channel(16);
+//! let (pinging, _commands) = Driven::new(
+//!     ping::Behaviour::default(),
+//!     // Its handle would ask it for this.
+//!     |_ping, _command: ()| {},
+//!     move |_ping, event: ping::Event| {
+//!         // Who reads too slowly misses some.
+//!         let _ = heard.try_send(event);
+//!     },
+//! );
+//!
+//! let config = presets::loopback();
+//! let (routing, kademlia) = kademlia::part(config.peer_id(), KademliaConfig::machine());
+//! let node = Node::spawn_with(config, Both::new(pinging, routing)).await?;
+//!
+//! let other = Node::spawn(presets::loopback()).await?;
+//! node.connect(other.peer_id(), &other.listen_addresses()).await?;
+//! let first = round_trips.recv().await.unwrap();
+//! assert_eq!(first.peer, other.peer_id());
+//! assert!(kademlia.table().await?.is_empty(), "the other does not take part");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
 
 mod actor;
 mod admission;
@@ -12,6 +54,7 @@ mod config;
 mod error;
 mod event;
 mod hubs;
+mod part;
 mod ping;
 mod reach;
 mod reachability;
@@ -28,6 +71,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::channel::oneshot;
+use libp2p::swarm::dummy;
 use tokio::sync::{broadcast, mpsc};
 
 pub use admission::RefusedConnections;
@@ -37,6 +81,7 @@ pub use error::{
 };
 pub use event::{Connection, Direction, DisconnectReason, NodeEvent, PeerInfo};
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
+pub use part::{Both, Driven, Part};
 pub use report::{HubReach, Reach, Verdict};
 pub use stream::Stream;
 pub use streams::IncomingStreams;
@@ -45,7 +90,6 @@ pub(crate) use admission::Shares;
 
 pub use crate::routing::Network;
 
-use crate::topology::kademlia::Kademlia;
 use actor::Command;
 use state::State;
 use streams::Streams;
@@ -92,7 +136,6 @@ struct Handle {
     events: broadcast::Sender<NodeEvent>,
     state: Arc<State>,
     streams: Streams,
-    kademlia: Option<Kademlia>,
     refused: Arc<admission::Counters>,
 }
 
@@ -105,7 +148,17 @@ impl Node {
     /// When an address of `config.listen` cannot be listened on, or the
     /// settings make no sense.
     pub async fn spawn(config: NodeConfig) -> Result<Self, SpawnError> {
-        spawn::spawn(config).await
+        Self::spawn_with(config, dummy::Behaviour).await
+    }
+
+    /// As [`spawn`](Self::spawn), with protocols from above in its swarm: see
+    /// [Protocols from above](self#protocols-from-above).
+    ///
+    /// # Errors
+    ///
+    /// As for [`spawn`](Self::spawn).
+    pub async fn spawn_with<P: Part>(config: NodeConfig, parts: P) -> Result<Self, SpawnError> {
+        spawn::spawn(config, parts).await
     }
 
     /// Who this node is.
@@ -297,11 +350,6 @@ impl Node {
     /// has not said yet.
     pub fn supports(&self, peer: &PeerId, protocol: &StreamProtocol) -> Option<bool> {
         self.0.state.supports(peer, protocol)
-    }
-
-    /// Its part in a network of Kademlia, if it takes part in one.
-    pub fn kademlia(&self) -> Option<Kademlia> {
-        self.0.kademlia.clone()
     }
 
     /// How many connections of others were refused, and why.

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::actor::{Actor, Command, is_elsewhere};
 use super::event::{Connection, Direction, NodeEvent};
 use super::hubs::HOP;
+use super::part::Part;
 use super::report::Reach;
 
 use crate::routing::{Moves, Roaming, TransportKind, dialable, map_port, relay_url, surroundings};
@@ -26,7 +27,7 @@ const UNSETTLED: Duration = Duration::from_secs(30);
 /// it takes to become at home at the first.
 const OTHER_RELAYS_LATER: Duration = Duration::from_secs(1);
 
-impl Actor {
+impl<P: Part> Actor<P> {
     /// Dials a hub from the port that we listen on, so that it sees the address
     /// at which others would reach us.
     pub(super) fn dial_hub(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {

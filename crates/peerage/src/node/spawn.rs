@@ -18,13 +18,13 @@ use tokio::sync::{broadcast, mpsc};
 use super::actor::Actor;
 use super::behaviour;
 use super::hubs::Hubs;
+use super::part::Part;
 use super::ping;
 use super::report::Reach;
 use super::state::State;
 use super::streams::Streams;
 use super::{Handle, Node, NodeConfig, SpawnError};
 use crate::routing::{PathTable, Roaming, tls, without_peer};
-use crate::topology::kademlia;
 
 /// How many commands wait for the task; more make their senders wait.
 const COMMANDS: usize = 64;
@@ -41,18 +41,17 @@ const CONFIRMED_WITHIN: Duration = Duration::from_millis(100);
 /// The sockets of roaming connections, which are bound already.
 const ROAMING: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
 
-pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
+pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node, SpawnError> {
     check(&config)?;
     tls::warm_up();
-    let peer = config.keypair.public().to_peer_id();
+    let peer = config.peer_id();
     let streams = Streams::new(config.limits, peer);
     let paths = Arc::new(PathTable::default());
     let roaming = match config.roaming {
         true => Roaming::bind(&config.keypair, config.roaming_port, config.map_ports).await?,
         false => None,
     };
-    let swarm = behaviour::swarm(&config, streams.clone(), &paths, roaming.clone())?;
-    let kademlia = swarm.behaviour().kademlia.as_ref().map(kademlia::Behaviour::handle);
+    let swarm = behaviour::swarm(&config, parts, streams.clone(), &paths, roaming.clone())?;
     let refused = swarm.behaviour().admission.refused();
     let (events, _) = broadcast::channel(EVENTS);
     let state = Arc::new(State::default());
@@ -83,13 +82,14 @@ pub(super) async fn spawn(config: NodeConfig) -> Result<Node, SpawnError> {
     if let Ok(pings) = streams.accept(&[ping::PROTOCOL]) {
         tokio::spawn(ping::answer_all(pings));
     }
-    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams, kademlia, refused })))
+    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams, refused })))
 }
 
 fn check(config: &NodeConfig) -> Result<(), SpawnError> {
-    let agent = &config.agent;
-    if agent.is_empty() || agent.len() > MAX_AGENT_BYTES || agent.chars().any(char::is_control) {
-        return Err(SpawnError::Agent);
+    for name in [&config.agent, &config.protocol_version] {
+        if name.is_empty() || name.len() > MAX_AGENT_BYTES || name.chars().any(char::is_control) {
+            return Err(SpawnError::Agent);
+        }
     }
     if config.security.is_empty() || config.multiplexers.iter().all(|m| m.protocol().is_none()) {
         return Err(SpawnError::NothingOffered);
@@ -98,7 +98,7 @@ fn check(config: &NodeConfig) -> Result<(), SpawnError> {
 }
 
 /// Listens on all addresses, and waits until each has been confirmed.
-async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError> {
+async fn listen<P: Part>(actor: &mut Actor<P>, config: &NodeConfig) -> Result<(), SpawnError> {
     let mut waiting: HashMap<ListenerId, &Multiaddr> = HashMap::new();
     for address in &config.listen {
         ensure_free(address)?;
@@ -146,8 +146,8 @@ async fn listen(actor: &mut Actor, config: &NodeConfig) -> Result<(), SpawnError
 /// Listens where the machine permits it: on the port that is in use already for
 /// the same transport, if that is free here too. What announces this node then
 /// has one port to tell for IPv4 and IPv6.
-fn listen_if_possible(
-    actor: &mut Actor,
+fn listen_if_possible<P: Part>(
+    actor: &mut Actor<P>,
     config: &NodeConfig,
     heard: &[Multiaddr],
 ) -> HashSet<ListenerId> {
@@ -164,7 +164,7 @@ fn listen_if_possible(
 }
 
 /// Waits until each of the listeners has an address, or has ended.
-async fn confirmed(actor: &mut Actor, mut listeners: HashSet<ListenerId>) {
+async fn confirmed<P: Part>(actor: &mut Actor<P>, mut listeners: HashSet<ListenerId>) {
     while !listeners.is_empty() {
         let event = actor.swarm.select_next_some().await;
         if let SwarmEvent::NewListenAddr { listener_id, .. }

@@ -33,6 +33,7 @@ pub(super) struct PeerState {
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
     pub(super) agent: String,
+    pub(super) protocol_version: String,
     pub(super) protocols: Vec<StreamProtocol>,
     pub(super) listen_addresses: Vec<Multiaddr>,
 }
@@ -146,19 +147,14 @@ impl PeerState {
     }
 
     fn info(&self, peer: PeerId) -> PeerInfo {
-        let identity = self.identity.clone();
-        let (agent, protocols, listen_addresses) = match identity {
-            Some(Identity { agent, protocols, listen_addresses }) => {
-                (Some(agent), protocols, listen_addresses)
-            }
-            None => (None, Vec::new(), Vec::new()),
-        };
+        let said = self.identity.as_ref();
         PeerInfo {
             peer,
             connections: self.connections.iter().map(|(_, one)| one.clone()).collect(),
-            agent,
-            protocols,
-            listen_addresses,
+            agent: said.map(|said| said.agent.clone()),
+            protocol_version: said.map(|said| said.protocol_version.clone()),
+            protocols: said.map(|said| said.protocols.clone()).unwrap_or_default(),
+            listen_addresses: said.map(|said| said.listen_addresses.clone()).unwrap_or_default(),
             rtt: self.rtt,
         }
     }

@@ -39,6 +39,7 @@ use crate::{
     node::{Node, NodeConfig, SpawnError},
     routing::TransportKind,
     store::{Store, StoreError, TreeId},
+    topology::kademlia::{self, Kademlia, KademliaConfig},
 };
 
 /// How long a lost provider is tried again.
@@ -79,6 +80,8 @@ pub struct Wide {
     pub trackers: Vec<Multiaddr>,
     /// Zones of hubs in the DNS.
     pub dns: Option<DnsConfig>,
+    /// Which network of Kademlia to take part in, if in any.
+    pub kademlia: Option<KademliaConfig>,
     /// `BitTorrent`'s Mainline DHT: this peer's addresses are public there.
     pub mainline: Option<MainlineConfig>,
 }
@@ -191,12 +194,19 @@ impl Session {
     pub async fn open(home: &Home, options: SessionOptions) -> Result<Self, OpenError> {
         let folder = home.store();
         let store = tokio::task::spawn_blocking(move || Store::open(&folder));
-        let (store, node) = tokio::join!(store, Node::spawn(options.node.clone()));
+        let wanted = options.wide.kademlia.clone();
+        let (part, kademlia) = kademlia::optional_part(options.node.peer_id(), wanted);
+        let (store, node) = tokio::join!(store, Node::spawn_with(options.node.clone(), part));
         let store = store.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
-        Self::serve(store, node?, options).await
+        Self::serve(store, node?, kademlia, options).await
     }
 
-    async fn serve(store: Store, node: Node, options: SessionOptions) -> Result<Self, OpenError> {
+    async fn serve(
+        store: Store,
+        node: Node,
+        kademlia: Option<Kademlia>,
+        options: SessionOptions,
+    ) -> Result<Self, OpenError> {
         let gateway = Gateway::new(store.clone());
         let mut servers = JoinSet::new();
         let streams =
@@ -209,6 +219,9 @@ impl Session {
             Bitswap::start(&node, Some(source)).map_err(|_| OpenError::Served("bitswap"))?;
         let lan = options.lan.then(|| announce(&node, &options.name)).flatten().map(Arc::new);
         let finder = finder(&node, lan.as_ref(), options.ways);
+        if let Some(kademlia) = kademlia {
+            finder.add(Arc::new(kademlia));
+        }
         let keys = watch::Sender::default();
         let keypair = options.node.keypair;
         ways::add(&finder, &node, &keypair, options.wide).await;

@@ -15,12 +15,9 @@ use crate::{
     routing::{peer_suffix, without_peer},
 };
 
-/// Adds what `wide` asks for, and Kademlia where the node takes part. What
-/// cannot begin is left out with a warning: the others find peers without it.
+/// Adds what `wide` asks for, besides Kademlia. What cannot begin is left out
+/// with a warning: the others find peers without it.
 pub(super) async fn add(finder: &Finder, node: &Node, keypair: &Keypair, wide: Wide) {
-    if let Some(kademlia) = node.kademlia() {
-        finder.add(Arc::new(kademlia));
-    }
     let trackers = trackers(&wide.trackers);
     if !trackers.is_empty() {
         finder.add(Arc::new(Tracker::new(node, keypair, trackers)));

@@ -7,7 +7,7 @@ use futures::{StreamExt as _, future::join_all};
 use libp2p::identity::Keypair;
 use peerage::discovery::{Finding, Key, Presence, SignedPeerRecord, Topic, Way, WayError};
 use peerage::node::{Node, NodeConfig};
-use peerage::topology::kademlia::{Kademlia, KademliaConfig, KademliaError, Mode};
+use peerage::topology::kademlia::{self, Kademlia, KademliaConfig, KademliaError, Mode};
 use peerage::{Multiaddr, PeerId};
 use peerage_core::data::{HashKind, codec, hash};
 
@@ -26,24 +26,40 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     soon(what, waiting).await;
 }
 
+/// A node that takes part in the network.
+struct Member {
+    node: Node,
+    kademlia: Kademlia,
+}
+
+impl std::ops::Deref for Member {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.node
+    }
+}
+
 /// A node on loopback, by TCP.
-async fn node(kademlia: KademliaConfig) -> Node {
+async fn node(kademlia: KademliaConfig) -> Member {
     newcomer(kademlia).await.1
 }
 
 /// A node with its key.
-async fn newcomer(kademlia: KademliaConfig) -> (Keypair, Node) {
+async fn newcomer(kademlia: KademliaConfig) -> (Keypair, Member) {
     let keypair = Keypair::generate_ed25519();
-    let config = NodeConfig {
-        listen: vec!["/ip4/127.0.0.1/tcp/0".parse().unwrap()],
-        kademlia: Some(kademlia),
-        ..NodeConfig::new(keypair.clone())
-    };
-    (keypair, Node::spawn(config).await.unwrap())
+    let address = "/ip4/127.0.0.1/tcp/0".parse().unwrap();
+    (keypair.clone(), member(keypair, address, kademlia).await)
 }
 
-fn of(node: &Node) -> Kademlia {
-    node.kademlia().unwrap()
+async fn member(keypair: Keypair, address: Multiaddr, config: KademliaConfig) -> Member {
+    let node = NodeConfig { listen: vec![address], ..NodeConfig::new(keypair) };
+    let (part, kademlia) = kademlia::part(node.peer_id(), config);
+    Member { node: Node::spawn_with(node, part).await.unwrap(), kademlia }
+}
+
+fn of(member: &Member) -> Kademlia {
+    member.kademlia.clone()
 }
 
 /// Settings of a node that knows another one.
@@ -54,18 +70,18 @@ fn beside(boot: &Node) -> KademliaConfig {
 }
 
 /// So many nodes that have found each other.
-async fn network(count: usize) -> Vec<Node> {
+async fn network(count: usize) -> Vec<Member> {
     let boot = node(KademliaConfig::machine()).await;
     let others = join_all((1..count).map(|_| node(beside(&boot)))).await;
-    let nodes: Vec<Node> = std::iter::once(boot).chain(others).collect();
+    let nodes: Vec<Member> = std::iter::once(boot).chain(others).collect();
     for node in &nodes {
         until("everybody in the routing table", async || size(node).await == count - 1).await;
     }
     nodes
 }
 
-async fn size(node: &Node) -> usize {
-    of(node).table().await.unwrap().len()
+async fn size(member: &Member) -> usize {
+    of(member).table().await.unwrap().len()
 }
 
 fn now() -> u64 {
@@ -194,12 +210,7 @@ async fn a_boot_node_that_comes_late_is_met() {
     early.boot_nodes.push((keypair.public().to_peer_id(), address.clone()));
     let early = node(early).await;
     assert!(of(&early).bootstrap().await.is_err());
-    let late = NodeConfig {
-        listen: vec![address],
-        kademlia: Some(KademliaConfig::machine()),
-        ..NodeConfig::new(keypair)
-    };
-    let late = Node::spawn(late).await.unwrap();
+    let late = member(keypair, address, KademliaConfig::machine()).await;
     until("the early one at the late one", async || size(&late).await == 1).await;
 }
 

@@ -12,6 +12,7 @@ mod kubo;
 mod limits;
 mod mainline;
 mod node;
+mod parts;
 mod support;
 mod tracker;
 

@@ -7,11 +7,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use crate::limits::MAX_KADEMLIA_LOOK_UPS;
+use crate::limits::{MAX_KADEMLIA_LOOK_UPS, MAX_KADEMLIA_OUTGOING_CONNECTIONS};
+use crate::node::Part;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::kad::store::RecordStore;
 use libp2p::kad::{self, InboundRequest, ProviderRecord, Quorum, Record};
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::behaviour::{ExternalAddrConfirmed, ExternalAddrExpired};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
@@ -40,8 +42,8 @@ type Inner = kad::Behaviour<Store>;
 /// Takes part in a network of Kademlia. Made and polled within a tokio runtime.
 ///
 /// Whoever runs the swarm tells it what identify says of peers, by
-/// [`on_identified`](Self::on_identified): only peers that say that they answer
-/// on this network enter its routing table.
+/// [`on_identified`](Part::on_identified), as a node does: only peers that say
+/// that they answer on this network enter its routing table.
 pub struct Behaviour {
     inner: Inner,
     own: PeerId,
@@ -54,6 +56,26 @@ pub struct Behaviour {
     handle: Kademlia,
     /// Confirmed addresses that lead here without a relay.
     reachable_at: HashSet<Multiaddr>,
+}
+
+/// What makes a node take part in a network: its behaviour, for
+/// [`Node::spawn_with`](crate::node::Node::spawn_with), and the handle to it.
+/// `own` is the node's peer. Must be called within a tokio runtime.
+#[must_use]
+pub fn part(own: PeerId, config: KademliaConfig) -> (Behaviour, Kademlia) {
+    let behaviour = Behaviour::new(own, config);
+    let handle = behaviour.handle();
+    (behaviour, handle)
+}
+
+/// As [`part`], for a node that may take part in no network.
+#[must_use]
+pub fn optional_part(
+    own: PeerId,
+    config: Option<KademliaConfig>,
+) -> (Toggle<Behaviour>, Option<Kademlia>) {
+    let (behaviour, handle) = config.map(|config| part(own, config)).unzip();
+    (behaviour.into(), handle)
 }
 
 impl Behaviour {
@@ -84,21 +106,6 @@ impl Behaviour {
     #[must_use]
     pub fn handle(&self) -> Kademlia {
         self.handle.clone()
-    }
-
-    /// Takes in what a connected peer says of itself.
-    pub fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
-        let (addresses, refused) = self.guard.useful(&info.listen_addrs);
-        self.count_addresses(refused);
-        self.guard.listed(&peer, &addresses);
-        if !info.protocols.contains(&self.config.protocol) {
-            self.remove(&peer);
-            return;
-        }
-        match self.guard.judge(&peer, &addresses) {
-            Ok(()) => self.insert(peer, &addresses),
-            Err(why) => self.bar(&peer, why),
-        }
     }
 
     fn insert(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
@@ -373,6 +380,26 @@ fn heard_of(inner: &mut Inner, peer: PeerId) -> Vec<Multiaddr> {
 
 fn fail(done: Done, error: &kad::store::Error) {
     let _ = done.send(Err(KademliaError::Full(error.to_string())));
+}
+
+impl Part for Behaviour {
+    fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
+        let (addresses, refused) = self.guard.useful(&info.listen_addrs);
+        self.count_addresses(refused);
+        self.guard.listed(&peer, &addresses);
+        if !info.protocols.contains(&self.config.protocol) {
+            self.remove(&peer);
+            return;
+        }
+        match self.guard.judge(&peer, &addresses) {
+            Ok(()) => self.insert(peer, &addresses),
+            Err(why) => self.bar(&peer, why),
+        }
+    }
+
+    fn outgoing_connections(&self) -> u32 {
+        MAX_KADEMLIA_OUTGOING_CONNECTIONS
+    }
 }
 
 impl NetworkBehaviour for Behaviour {

@@ -18,7 +18,7 @@ mod refused;
 mod routing_table;
 mod store;
 
-pub use behaviour::Behaviour;
+pub use behaviour::{Behaviour, optional_part, part};
 pub use config::{IPFS_BOOT_NODES, KademliaConfig, Mode};
 pub use error::KademliaError;
 pub use handle::Kademlia;
