@@ -1,116 +1,76 @@
 //! The node's task: owns the swarm, and decides. It carries no payload.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::limits;
 use futures::StreamExt;
-use futures::channel::oneshot;
 use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, DialError, Swarm, SwarmEvent};
+use libp2p::swarm::{ConnectionId, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, identify};
 use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::attempt::{Attempt, Waiter};
 use super::behaviour::{self, Behaviour};
+use super::command::Command;
+use super::connections::{Identity, Left};
+use super::dialling::Dialling;
 use super::error::ConnectError;
 use super::event::{Connection, Direction, DisconnectReason, NodeEvent};
 use super::hubs::Hubs;
+use super::line::Line;
 use super::part::Part;
 use super::ping::Watch;
-use super::reach::follow;
 use super::reasons;
-use super::report::Reach;
-use super::state::{Identity, State};
-use super::streams::Streams;
-use crate::routing::{Path, PathTable, Roaming, TransportKind, without_peer};
+use super::state::State;
+use super::whereabouts::{Whereabouts, follow};
+use crate::routing::{Known, Path, PathTable, TransportKind, without_peer};
 
 /// How long peers have, in the end, to take note that the node leaves.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// What handles ask of the task.
-pub(super) enum Command {
-    Connect {
-        peer: PeerId,
-        addresses: Vec<Multiaddr>,
-        waiter: Waiter,
-    },
-    Disconnect {
-        peer: PeerId,
-        done: oneshot::Sender<()>,
-    },
-    /// A peer answers no more on a connection.
-    Hangs {
-        peer: PeerId,
-        id: ConnectionId,
-    },
-    /// The packets of a connection go to another place now.
-    Moved {
-        peer: PeerId,
-        id: ConnectionId,
-        place: Multiaddr,
-    },
-    /// The router maps an address to `inside`, or does no more.
-    Mapped {
-        inside: Multiaddr,
-        outside: Option<Multiaddr>,
-    },
-    /// Somebody says where a peer is.
-    Hint {
-        peer: PeerId,
-        addresses: Vec<Multiaddr>,
-    },
-    /// Who is at an address?
-    WhoIs {
-        address: Multiaddr,
-        reply: oneshot::Sender<PeerId>,
-    },
-    /// How is this node reached?
-    Report {
-        reply: oneshot::Sender<Reach>,
-    },
-    Shutdown {
-        done: oneshot::Sender<()>,
-    },
-}
-
+/// The task's state. Each file of it touches its own: `dialling`, `hubs` and
+/// `whereabouts` are also those of `reach.rs`.
 pub(super) struct Actor<P: Part> {
     pub(super) swarm: Swarm<Behaviour<P>>,
     pub(super) state: Arc<State>,
-    pub(super) streams: Streams,
+    pub(super) dialling: Dialling,
+    pub(super) hubs: Hubs,
+    pub(super) whereabouts: Whereabouts,
+    /// For the tasks that watch connections; they keep no node alive.
+    pub(super) commands: mpsc::WeakSender<Command>,
+    paths: Arc<PathTable>,
+    events: broadcast::Sender<NodeEvent>,
+}
+
+/// What the task shares with handles and connections.
+pub(super) struct Shared {
+    pub(super) state: Arc<State>,
     pub(super) paths: Arc<PathTable>,
     pub(super) events: broadcast::Sender<NodeEvent>,
-    pub(super) attempts: HashMap<PeerId, Attempt>,
-    /// Who waits to hear which peer a connection leads to.
-    pub(super) strangers: HashMap<ConnectionId, oneshot::Sender<PeerId>>,
-    pub(super) hubs: Hubs,
-    pub(super) roaming: Option<Roaming>,
-    /// By which the watch of each connection is told to doubt it.
-    pub(super) doubts: HashMap<ConnectionId, Arc<Notify>>,
-    /// When the addresses of this host last changed, while it ran.
-    pub(super) changed_at: Option<Instant>,
-    pub(super) runs: bool,
-    /// What is noted for the report.
-    pub(super) reach: Reach,
-    /// Whether to ask the router for them, and what it maps to our addresses.
-    pub(super) maps_ports: bool,
-    pub(super) mapped: HashMap<Multiaddr, Option<Multiaddr>>,
-    /// What this node does for others makes its addresses worth telling.
-    pub(super) serves: bool,
-    /// For the tasks that watch connections; they keep no node alive.
     pub(super) commands: mpsc::WeakSender<Command>,
 }
 
 impl<P: Part> Actor<P> {
+    pub(super) fn new(
+        swarm: Swarm<Behaviour<P>>,
+        hubs: Hubs,
+        whereabouts: Whereabouts,
+        shared: Shared,
+    ) -> Self {
+        let Shared { state, paths, events, commands } = shared;
+        let dialling = Dialling::default();
+        Self { swarm, state, dialling, hubs, whereabouts, commands, paths, events }
+    }
+
     /// Runs until the last handle is gone, or one of them ends it.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        self.runs = true;
+        self.whereabouts.runs = true;
         let last_word = loop {
             self.advance();
-            let next_dial = self.attempts.values().filter_map(Attempt::next_at).min();
+            let next_dial = self.dialling.next_at();
             let pause = sleep_until(next_dial.into_iter().chain(self.hubs.next_at()).min());
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_event(event),
@@ -131,7 +91,7 @@ impl<P: Part> Actor<P> {
 
     /// Ends every connection in order, as far as the peers take part.
     async fn leave(mut self) {
-        self.attempts.clear();
+        self.dialling.clear();
         let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
         for peer in peers {
             let _ = self.swarm.disconnect_peer_id(peer);
@@ -143,10 +103,10 @@ impl<P: Part> Actor<P> {
             }
         })
         .await;
-        if let Some(roaming) = &self.roaming {
+        if let Some(roaming) = &self.whereabouts.roaming {
             let _ = tokio::time::timeout(GOODBYE, roaming.close()).await;
         }
-        self.state.peers_mut().clear();
+        self.state.connections.clear();
         self.state.set_listening(Vec::new());
     }
 
@@ -173,7 +133,7 @@ impl<P: Part> Actor<P> {
     }
 
     fn connect(&mut self, peer: PeerId, addresses: &[Multiaddr], waiter: Waiter) {
-        if let Some(connection) = self.state.connection(&peer) {
+        if let Some(connection) = self.state.connections.best(&peer) {
             let _ = waiter.send(Ok(connection));
             return;
         }
@@ -192,15 +152,8 @@ impl<P: Part> Actor<P> {
         peer: PeerId,
         addresses: &[Multiaddr],
     ) -> Option<&mut Attempt> {
-        if !self.attempts.contains_key(&peer) {
-            self.attempts.retain(|_, attempt| !attempt.is_abandoned());
-            if self.attempts.len() >= limits::MAX_CONNECT_ATTEMPTS {
-                return None;
-            }
-        }
         let known = self.state.book().of(&peer);
-        let now = Instant::now();
-        let attempt = self.attempts.entry(peer).or_insert_with(|| Attempt::new(peer, &[], now));
+        let attempt = self.dialling.attempt(peer, Instant::now())?;
         attempt.add_addresses(addresses);
         attempt.add_addresses(&known);
         Some(attempt)
@@ -212,16 +165,11 @@ impl<P: Part> Actor<P> {
         for (peer, addresses) in self.hubs.due(now) {
             self.dial_hub(peer, addresses);
         }
-        let peers: Vec<PeerId> = self.attempts.keys().copied().collect();
-        for peer in peers {
-            while let Some(address) = self.attempts.get_mut(&peer).and_then(|a| a.next(now)) {
+        for peer in self.dialling.peers() {
+            while let Some(address) = self.dialling.next(&peer, now) {
                 self.dial(peer, address);
             }
-            if self.attempts.get(&peer).is_some_and(Attempt::is_over)
-                && let Some(attempt) = self.attempts.remove(&peer)
-            {
-                attempt.fail();
-            }
+            self.dialling.end_if_over(&peer);
         }
     }
 
@@ -235,7 +183,7 @@ impl<P: Part> Actor<P> {
             .build();
         let id = options.connection_id();
         let result = self.swarm.dial(options);
-        let Some(attempt) = self.attempts.get_mut(&peer) else { return };
+        let Some(attempt) = self.dialling.running(&peer) else { return };
         match result {
             Ok(()) => attempt.began(id, address),
             Err(error) => attempt.note_failure(address, reasons::of_dial(&error)),
@@ -251,13 +199,13 @@ impl<P: Part> Actor<P> {
                 self.forget(peer_id, connection_id, DisconnectReason::of(cause.as_ref()));
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
-                self.on_dial_failed(connection_id, peer_id, &error);
+                self.dialling.failed(connection_id, peer_id, &error);
             }
             SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "a connection was not set up");
             }
             SwarmEvent::NewListenAddr { address, .. } => {
-                if self.serves && is_elsewhere(&address) {
+                if self.whereabouts.serves && is_elsewhere(&address) {
                     self.swarm.add_external_address(address.clone());
                 }
                 self.on_address_changed(&address);
@@ -283,7 +231,7 @@ impl<P: Part> Actor<P> {
             }
             SwarmEvent::Behaviour(behaviour::Event::Identify(event)) => self.on_identify(*event),
             SwarmEvent::Behaviour(behaviour::Event::Reachability(verdict)) => {
-                self.reach.note(verdict, limits::MAX_REACHABILITY_ADDRESSES);
+                self.whereabouts.note(verdict);
             }
             _ => {}
         }
@@ -306,75 +254,61 @@ impl<P: Part> Actor<P> {
     }
 
     fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
-        if let Some(reply) = self.strangers.remove(&id) {
-            let _ = reply.send(peer);
-        }
-        let address = endpoint.get_remote_address();
-        let known = self.paths.take(peer, endpoint);
-        let known = known.unwrap_or_else(|| Path::of(address).into());
+        self.dialling.answer(id, peer);
+        // Given with the handler, before the swarm says that all is well.
+        let Some(line) = self.swarm.behaviour_mut().streams.take(id) else { return };
+        let address = without_peer(endpoint.get_remote_address());
+        let Known { path, roams } =
+            self.paths.take(peer, endpoint).unwrap_or_else(|| Path::of(&address).into());
         let direction = match endpoint.is_dialer() {
             true => Direction::Outgoing,
             false => Direction::Incoming,
         };
-        let connection =
-            Connection { peer, address: without_peer(address), path: known.path, direction };
-        match known.roams {
-            None => self.on_connected(id, connection),
+        if direction == Direction::Outgoing {
+            self.state.book().add(peer, std::slice::from_ref(&address));
+        }
+        let connection = Connection { peer, address, path, direction };
+        match roams {
+            None => self.on_connected(id, connection, line),
             Some((place, moves)) => {
-                self.on_connected(id, connection);
-                self.on_moved(peer, id, place);
+                // Where its packets go, which is not always what was dialled.
+                let address = if place.is_empty() { connection.address } else { place };
+                self.on_connected(id, Connection { address, ..connection }, line);
                 tokio::spawn(follow(peer, id, moves, self.commands.clone()));
             }
+        }
+    }
+
+    fn on_connected(&mut self, id: ConnectionId, connection: Connection, line: Line) {
+        let peer = connection.peer;
+        tracing::debug!(%peer, address = %connection.address, path = %connection.path, "connected");
+        let (first, doubt) = self.state.connections.add(id, connection.clone(), line);
+        if self.hubs.connected(&peer) {
+            self.on_hub_back(peer);
+        }
+        self.watch(id, &connection, doubt);
+        self.dialling.settle(&connection);
+        match first {
+            true => self.tell_path(&peer, NodeEvent::Connected),
+            false => self.tell_path(&peer, NodeEvent::PathChanged),
         }
     }
 
     /// Notes where the packets of a roaming connection go now.
     fn on_moved(&mut self, peer: PeerId, id: ConnectionId, place: Multiaddr) {
         let path = Path::roaming(&place);
-        let moved = self.state.move_connection(&peer, id, place, path, &self.streams);
-        let Some(connection) = moved else { return };
+        let Some(connection) = self.state.connections.moved(&peer, id, place, path) else { return };
         tracing::debug!(%peer, address = %connection.address, %path, "moved");
-        self.settle(&connection);
-        self.tell(NodeEvent::PathChanged(connection));
+        self.dialling.settle(&connection);
+        self.tell_path(&peer, NodeEvent::PathChanged);
     }
 
-    /// Answers those who wait for a peer. While the connection is relayed, the
-    /// attempt goes on for a direct one.
-    fn settle(&mut self, connection: &Connection) {
-        let Some(attempt) = self.attempts.get_mut(&connection.peer) else { return };
-        attempt.succeed(connection);
-        if !connection.path.transport.is_relayed() {
-            self.attempts.remove(&connection.peer);
+    /// Tells over which path new streams to a peer go, if that is another than
+    /// was told last.
+    fn tell_path(&self, peer: &PeerId, event: impl FnOnce(Connection) -> NodeEvent) {
+        if let Some(connection) = self.state.connections.news(peer) {
+            self.tell(event(connection));
         }
-    }
-
-    fn on_connected(&mut self, id: ConnectionId, connection: Connection) {
-        let peer = connection.peer;
-        tracing::debug!(%peer, address = %connection.address, path = %connection.path, "connected");
-        if connection.direction == Direction::Outgoing {
-            self.state.book().add(peer, std::slice::from_ref(&connection.address));
-        }
-        self.streams.set_rank(id, &connection);
-        let first = self.state.add_connection(id, connection.clone(), &self.streams);
-        if self.hubs.connected(&peer) {
-            self.on_hub_back(peer);
-        }
-        self.doubt(&peer);
-        self.watch(id, &connection);
-        self.settle(&connection);
-        match first {
-            true => self.tell(NodeEvent::Connected(connection)),
-            false => self.tell(NodeEvent::PathChanged(connection)),
-        }
-    }
-
-    fn on_dial_failed(&mut self, id: ConnectionId, peer: Option<PeerId>, error: &DialError) {
-        self.strangers.remove(&id);
-        let Some(attempt) = peer.and_then(|peer| self.attempts.get_mut(&peer)) else { return };
-        match error {
-            DialError::WrongPeerId { obtained, .. } => attempt.found_other(id, *obtained),
-            other => attempt.failed(id, reasons::of_dial(other)),
-        };
     }
 
     fn on_identify(&mut self, event: identify::Event) {
@@ -396,9 +330,7 @@ impl<P: Part> Actor<P> {
             protocols,
             listen_addresses: addresses,
         };
-        if let Some(state) = self.state.peers_mut().get_mut(&peer_id) {
-            state.identity = Some(identity);
-        }
+        self.state.connections.set_identity(&peer_id, identity);
         self.reserve(peer_id);
         self.improve(peer_id);
         self.tell(NodeEvent::Identified(peer_id));
@@ -407,41 +339,30 @@ impl<P: Part> Actor<P> {
     /// Ends a connection whose peer hangs. It counts as gone from now on:
     /// ending it in order may take until the transport gives up too.
     fn give_up(&mut self, peer: PeerId, id: ConnectionId) {
-        self.streams.remove_line(peer, id);
         self.forget(peer, id, DisconnectReason::Vanished);
         self.swarm.close_connection(id);
     }
 
     fn forget(&mut self, peer: PeerId, id: ConnectionId, reason: DisconnectReason) {
         tracing::debug!(%peer, %reason, "connection ended");
-        self.doubts.remove(&id);
-        if !self.state.remove_connection(&peer, id) {
+        if self.state.connections.remove(&peer, id) == Left::Connected {
+            self.tell_path(&peer, NodeEvent::PathChanged);
             return;
         }
         let now = Instant::now();
         self.hubs.disconnected(&peer, now);
         let in_order = matches!(reason, DisconnectReason::Closed | DisconnectReason::Idle);
-        if self.is_unsettled(now) && !in_order {
+        if self.whereabouts.is_unsettled(now) && !in_order {
             self.attempt(peer, &[]);
         }
         self.tell(NodeEvent::Disconnected { peer, reason });
     }
 
-    /// Doubts the connections of a peer that comes on another one: it may have
-    /// lost them.
-    fn doubt(&self, peer: &PeerId) {
-        let ids = self.state.connection_ids(peer);
-        ids.iter().filter_map(|id| self.doubts.get(id)).for_each(|doubt| doubt.notify_one());
-    }
-
-    fn watch(&mut self, id: ConnectionId, connection: &Connection) {
-        let doubt = Arc::new(Notify::new());
-        self.doubts.insert(id, Arc::clone(&doubt));
+    fn watch(&self, id: ConnectionId, connection: &Connection, doubt: Arc<Notify>) {
         let watch = Watch {
             peer: connection.peer,
             id,
-            streams: self.streams.clone(),
-            state: Arc::clone(&self.state),
+            connections: self.state.connections.clone(),
             commands: self.commands.clone(),
             doubt,
             roams: matches!(

@@ -15,7 +15,8 @@ use super::part::Part;
 use super::reachability;
 use super::report::Verdict;
 use super::serving;
-use super::streams::{self, Streams};
+use super::stream_behaviour;
+use super::streams::Streams;
 use super::{NodeConfig, SpawnError};
 use crate::routing::{PathTable, Roaming, TransportConfig, build};
 
@@ -28,7 +29,7 @@ const MAX_NEGOTIATING_STREAMS: usize = 64;
 pub(super) struct Behaviour<P: Part> {
     pub(super) admission: admission::Behaviour,
     limits: connection_limits::Behaviour,
-    pub(super) streams: streams::Behaviour,
+    pub(super) streams: stream_behaviour::Behaviour,
     pub(super) identify: identify::Behaviour,
     circuits: relay::client::Behaviour,
     hole_punching: dcutr::Behaviour,
@@ -129,7 +130,7 @@ fn behaviour<P: Part>(
     Behaviour {
         admission: admission::Behaviour::new(config.limits.connections_per_network),
         limits: connection_limits::Behaviour::new(limits(config, &parts)),
-        streams: streams::Behaviour::new(streams),
+        streams: stream_behaviour::Behaviour::new(streams),
         identify: identify::Behaviour::new(identify),
         circuits,
         hole_punching: dcutr::Behaviour::new(peer),

@@ -16,7 +16,8 @@ pub enum NodeEvent {
     /// A peer is connected that was not before.
     Connected(Connection),
     /// The connection that new streams to a peer take is another one now, or
-    /// its packets go another way.
+    /// its packets go another way. What becomes of its other connections is not
+    /// told.
     PathChanged(Connection),
     /// The last connection to a peer has ended.
     Disconnected {

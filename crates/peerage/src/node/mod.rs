@@ -50,10 +50,14 @@ mod admission;
 mod attempt;
 mod behaviour;
 mod book;
+mod command;
 mod config;
+mod connections;
+mod dialling;
 mod error;
 mod event;
 mod hubs;
+mod line;
 mod part;
 mod ping;
 mod reach;
@@ -64,8 +68,10 @@ mod serving;
 mod spawn;
 mod state;
 mod stream;
+mod stream_behaviour;
 mod stream_handler;
 mod streams;
+mod whereabouts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +96,7 @@ pub(crate) use admission::Shares;
 
 pub use crate::routing::Network;
 
-use actor::Command;
+use command::Command;
 use state::State;
 use streams::Streams;
 
@@ -282,17 +288,17 @@ impl Node {
 
     /// All connected peers.
     pub fn peers(&self) -> Vec<PeerInfo> {
-        self.0.state.infos()
+        self.0.state.connections.infos()
     }
 
     /// A connected peer.
     pub fn peer(&self, peer: &PeerId) -> Option<PeerInfo> {
-        self.0.state.info(peer)
+        self.0.state.connections.info(peer)
     }
 
     /// The connection to a peer that new streams take, if there is one.
     pub fn connection(&self, peer: &PeerId) -> Option<Connection> {
-        self.0.state.connection(peer)
+        self.0.state.connections.best(peer)
     }
 
     /// Waits until this node is reached over a relay of its hubs, or `patience`
@@ -349,7 +355,7 @@ impl Node {
     /// Whether a peer speaks a protocol; `None` while it is not connected or
     /// has not said yet.
     pub fn supports(&self, peer: &PeerId, protocol: &StreamProtocol) -> Option<bool> {
-        self.0.state.supports(peer, protocol)
+        self.0.state.connections.supports(peer, protocol)
     }
 
     /// How many connections of others were refused, and why.

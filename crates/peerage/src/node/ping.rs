@@ -15,11 +15,11 @@ use libp2p::{PeerId, StreamProtocol};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::WeakSender;
 
-use super::actor::Command;
+use super::command::Command;
+use super::connections::Connections;
 use super::error::PingError;
-use super::state::State;
 use super::stream::Stream;
-use super::streams::{IncomingStreams, Streams};
+use super::streams::IncomingStreams;
 
 pub(super) const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/ping/1.0.0");
 
@@ -81,8 +81,7 @@ async fn answer(stream: &mut Stream) -> io::Result<()> {
 pub(super) struct Watch {
     pub(super) peer: PeerId,
     pub(super) id: ConnectionId,
-    pub(super) streams: Streams,
-    pub(super) state: Arc<State>,
+    pub(super) connections: Connections,
     pub(super) commands: WeakSender<Command>,
     /// Tells that there is reason to doubt that the connection lives.
     pub(super) doubt: Arc<Notify>,
@@ -94,12 +93,13 @@ impl Watch {
     /// Pings the connection until it ends; reports it when the peer hangs.
     /// A peer that does not speak ping is left alone.
     pub(super) async fn run(self) {
-        let Ok(stream) = self.streams.open_on(self.peer, self.id, PROTOCOL).await else { return };
+        let Some(line) = self.connections.line(&self.peer, self.id) else { return };
+        let Ok(stream) = line.open([PROTOCOL].into()).await else { return };
         let mut stream = stream.without_notice();
         let mut patience = PATIENCE;
         while let Some(answer) = self.answer_to(&mut stream, patience).await {
             let Ok(rtt) = answer else { return };
-            self.state.set_rtt(&self.peer, rtt);
+            self.connections.set_rtt(&self.peer, rtt);
             patience = tokio::select! {
                 () = tokio::time::sleep(INTERVAL) => PATIENCE,
                 () = self.doubt.notified() => self.patience_in_doubt(),
@@ -138,7 +138,7 @@ impl Watch {
     }
 
     fn activity(&self) -> Option<u64> {
-        self.streams.activity(&self.peer, self.id)
+        self.connections.line(&self.peer, self.id).map(|line| line.activity())
     }
 }
 

@@ -3,25 +3,19 @@
 
 use std::time::{Duration, Instant};
 
-use crate::limits::MAX_CONNECT_ATTEMPTS;
 use futures::StreamExt;
 use futures::channel::oneshot;
-use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
-use tokio::sync::mpsc;
 
-use super::actor::{Actor, Command, is_elsewhere};
+use super::actor::{Actor, is_elsewhere};
+use super::command::Command;
 use super::event::{Connection, Direction, NodeEvent};
 use super::hubs::HOP;
 use super::part::Part;
 use super::report::Reach;
 
-use crate::routing::{Moves, Roaming, TransportKind, dialable, map_port, relay_url, surroundings};
-
-/// How long after a change of the network peers that are lost are dialled from
-/// here: they cannot know where this node is now.
-const UNSETTLED: Duration = Duration::from_secs(30);
+use crate::routing::{TransportKind, dialable, map_port, relay_url, surroundings};
 
 /// How much later the relays of other hubs than the first are used: as long as
 /// it takes to become at home at the first.
@@ -42,30 +36,23 @@ impl<P: Part> Actor<P> {
     /// that began at one that is gone say so only by silence.
     pub(super) fn on_address_changed(&mut self, address: &Multiaddr) {
         self.list_addresses();
-        if !self.runs || TransportKind::of(address).is_relayed() {
+        if !self.whereabouts.runs || TransportKind::of(address).is_relayed() {
             return;
         }
         let now = Instant::now();
-        self.changed_at = Some(now);
+        self.whereabouts.changed(now);
         self.hubs.hurry(now);
-        self.doubts.values().for_each(|doubt| doubt.notify_one());
-        self.check_relays();
+        self.state.connections.doubt_all();
+        self.whereabouts.check_relays();
     }
 
     /// Hurries what hangs when a hub is there again that was lost: the network
     /// is back, and whatever waits to send again need not wait longer.
     pub(super) fn on_hub_back(&mut self, hub: PeerId) {
         let now = Instant::now();
-        self.attempts.values_mut().for_each(|attempt| attempt.hurry(now));
-        self.check_relays();
+        self.dialling.hurry(now);
+        self.whereabouts.check_relays();
         self.tell(NodeEvent::HubBack(hub));
-    }
-
-    /// Lets the roaming endpoint look after its connections with relays.
-    fn check_relays(&self) {
-        if let Some(roaming) = self.roaming.clone() {
-            tokio::spawn(async move { roaming.network_changed().await });
-        }
     }
 
     /// Keeps the relays of a hub in mind, those that roaming connections use.
@@ -74,7 +61,7 @@ impl<P: Part> Actor<P> {
     /// nearer. Peers at home at the same one reach each other sooner, so those
     /// of all other hubs come a little later.
     pub(super) fn use_relays(&self, hub: &PeerId, addresses: &[Multiaddr]) {
-        let Some(roaming) = &self.roaming else { return };
+        let Some(roaming) = &self.whereabouts.roaming else { return };
         let urls: Vec<_> = addresses.iter().filter_map(relay_url).collect();
         let roaming = roaming.clone();
         let later = if self.hubs.is_first(hub) { Duration::ZERO } else { OTHER_RELAYS_LATER };
@@ -89,10 +76,10 @@ impl<P: Part> Actor<P> {
     /// Asks a hub that relays for a place on it, unless we have one.
     pub(super) fn reserve(&mut self, peer: PeerId) {
         let hop = StreamProtocol::new(HOP);
-        if self.state.supports(&peer, &hop) != Some(true) {
+        if self.state.connections.supports(&peer, &hop) != Some(true) {
             return;
         }
-        let Some(connection) = self.state.connection(&peer) else { return };
+        let Some(connection) = self.state.connections.best(&peer) else { return };
         let Some(circuit) = self.hubs.circuit(&peer, &connection.address) else { return };
         match self.swarm.listen_on(circuit) {
             Ok(listener) => self.hubs.reserved(&peer, listener),
@@ -106,7 +93,7 @@ impl<P: Part> Actor<P> {
         let ours = |best: Connection| {
             best.path.transport.is_relayed() && best.direction == Direction::Outgoing
         };
-        if self.state.connection(&peer).is_some_and(ours)
+        if self.state.connections.best(&peer).is_some_and(ours)
             && let Some(attempt) = self.attempt(peer, &[])
         {
             attempt.linger();
@@ -115,11 +102,11 @@ impl<P: Part> Actor<P> {
 
     /// Asks the router to map an address of ours, once.
     pub(super) fn map(&mut self, inside: &Multiaddr) {
-        if !self.maps_ports || self.mapped.contains_key(inside) {
+        if !self.whereabouts.maps_ports || self.whereabouts.mapped.contains_key(inside) {
             return;
         }
         let Some(mut outside) = map_port(inside) else { return };
-        self.mapped.insert(inside.clone(), None);
+        self.whereabouts.mapped.insert(inside.clone(), None);
         let (inside, commands) = (inside.clone(), self.commands.clone());
         tokio::spawn(async move {
             while let Some(outside) = outside.next().await {
@@ -135,7 +122,7 @@ impl<P: Part> Actor<P> {
     /// Notes what the router maps to an address of ours now.
     pub(super) fn on_mapped(&mut self, inside: Multiaddr, outside: Option<Multiaddr>) {
         tracing::debug!(%inside, ?outside, "the router maps");
-        let before = self.mapped.insert(inside, outside.clone()).flatten();
+        let before = self.whereabouts.mapped.insert(inside, outside.clone()).flatten();
         if let Some(before) = before.filter(|before| Some(before) != outside.as_ref()) {
             self.swarm.remove_external_address(&before);
         }
@@ -147,16 +134,13 @@ impl<P: Part> Actor<P> {
 
     /// Dials an address to hear who is there.
     pub(super) fn ask_who_is(&mut self, address: Multiaddr, reply: oneshot::Sender<PeerId>) {
-        self.strangers.retain(|_, waiting| !waiting.is_canceled());
-        if self.strangers.len() >= MAX_CONNECT_ATTEMPTS || !dialable(&address) {
+        if !self.dialling.has_room_for_stranger() || !dialable(&address) {
             return;
         }
         let options = DialOpts::unknown_peer_id().address(address).allocate_new_port().build();
         let id = options.connection_id();
         match self.swarm.dial(options) {
-            Ok(()) => {
-                self.strangers.insert(id, reply);
-            }
+            Ok(()) => self.dialling.ask(id, reply),
             Err(error) => tracing::debug!(%error, "a stranger is not dialled"),
         }
     }
@@ -176,31 +160,8 @@ impl<P: Part> Actor<P> {
     pub(super) fn report(&self) -> Reach {
         Reach {
             addresses: self.state.listening(),
-            mapped: self.mapped.iter().map(|(here, there)| (here.clone(), there.clone())).collect(),
             hubs: self.hubs.report(),
-            network: self.roaming.as_ref().and_then(Roaming::network),
-            ..self.reach.clone()
-        }
-    }
-
-    /// Whether the network has changed a moment ago: peers that are lost then
-    /// cannot know where this node is now.
-    pub(super) fn is_unsettled(&self, now: Instant) -> bool {
-        self.changed_at.is_some_and(|at| now - at < UNSETTLED)
-    }
-}
-
-/// Tells the node's task where the packets of a connection go, as it changes.
-pub(super) async fn follow(
-    peer: PeerId,
-    id: ConnectionId,
-    mut moves: Moves,
-    commands: mpsc::WeakSender<Command>,
-) {
-    while let Some(place) = moves.next().await {
-        let Some(commands) = commands.upgrade() else { return };
-        if commands.send(Command::Moved { peer, id, place }).await.is_err() {
-            return;
+            ..self.whereabouts.report()
         }
     }
 }

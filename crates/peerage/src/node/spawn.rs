@@ -15,14 +15,14 @@ use libp2p::swarm::SwarmEvent;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::{broadcast, mpsc};
 
-use super::actor::Actor;
+use super::actor::{Actor, Shared};
 use super::behaviour;
 use super::hubs::Hubs;
 use super::part::Part;
 use super::ping;
-use super::report::Reach;
 use super::state::State;
 use super::streams::Streams;
+use super::whereabouts::Whereabouts;
 use super::{Handle, Node, NodeConfig, SpawnError};
 use crate::routing::{PathTable, Roaming, tls, without_peer};
 
@@ -45,7 +45,8 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     check(&config)?;
     tls::warm_up();
     let peer = config.peer_id();
-    let streams = Streams::new(config.limits, peer);
+    let state = Arc::new(State::new(peer));
+    let streams = Streams::new(config.limits, state.connections.clone());
     let paths = Arc::new(PathTable::default());
     let roaming = match config.roaming {
         true => Roaming::bind(&config.keypair, config.roaming_port, config.map_ports).await?,
@@ -54,27 +55,16 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     let swarm = behaviour::swarm(&config, parts, streams.clone(), &paths, roaming.clone())?;
     let refused = swarm.behaviour().admission.refused();
     let (events, _) = broadcast::channel(EVENTS);
-    let state = Arc::new(State::default());
     let (commands, received) = mpsc::channel(COMMANDS);
-    let mut actor = Actor {
-        swarm,
+    let hubs = Hubs::new(&config.hubs, peer, Instant::now());
+    let whereabouts = Whereabouts::new(&config, roaming);
+    let shared = Shared {
         state: Arc::clone(&state),
-        streams: streams.clone(),
         paths,
         events: events.clone(),
-        attempts: HashMap::new(),
-        strangers: HashMap::new(),
-        hubs: Hubs::new(&config.hubs, peer, Instant::now()),
-        roaming,
-        doubts: HashMap::new(),
-        changed_at: None,
-        runs: false,
-        reach: Reach::default(),
-        maps_ports: config.map_ports,
-        mapped: HashMap::new(),
-        serves: config.services.relay.is_some(),
         commands: commands.downgrade(),
     };
+    let mut actor = Actor::new(swarm, hubs, whereabouts, shared);
     tokio::time::timeout(LISTEN_TIMEOUT, listen(&mut actor, &config))
         .await
         .unwrap_or(Err(SpawnError::ListenTimeout(LISTEN_TIMEOUT)))?;
@@ -128,7 +118,7 @@ async fn listen<P: Part>(actor: &mut Actor<P>, config: &NodeConfig) -> Result<()
     for address in &config.announce {
         actor.swarm.add_external_address(without_peer(address));
     }
-    if actor.roaming.is_some()
+    if actor.whereabouts.roaming.is_some()
         && let Err(error) = actor.swarm.listen_on(Multiaddr::from(ROAMING).with(Protocol::Udp(0)))
     {
         tracing::warn!(%error, "no roaming connections come in");

@@ -20,9 +20,10 @@ use libp2p::{PeerId, StreamProtocol};
 use tokio::sync::mpsc;
 
 use super::error::OpenStreamError;
+use super::line::OpenRequest;
 use super::ping;
 use super::stream::{Activity, Slot, Stream};
-use super::streams::{OpenRequest, Streams};
+use super::streams::Streams;
 
 /// How long the two ends may take to agree on a stream's protocol.
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);

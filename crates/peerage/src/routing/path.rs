@@ -227,8 +227,9 @@ impl From<Path> for Known {
 /// after their handshake leave theirs behind.
 const MAX_WAITING_PATHS: usize = 512;
 
-/// Carries what the transport knows of a connection to the node: the swarm
-/// between them hands on the peer and the address alone.
+/// Carries what the transport knows of a connection to the node. It cannot come
+/// with the connection itself: libp2p's swarm takes a transport whose output is a
+/// peer and a boxed muxer, and hands on the peer and the address alone.
 #[derive(Default)]
 pub(crate) struct PathTable(Mutex<HashMap<(PeerId, Multiaddr, bool), Known>>);
 

@@ -129,6 +129,41 @@ async fn tcp_is_taken_where_there_is_a_choice() {
 }
 
 #[tokio::test]
+async fn a_second_connection_that_comes_and_goes_is_no_other_path() {
+    let all = NodeConfig { idle_timeout: Duration::from_millis(200), ..presets::loopback() };
+    let alice = Node::spawn(all.clone()).await.unwrap();
+    let bob =
+        Node::spawn(NodeConfig { keypair: presets::loopback().keypair, ..all }).await.unwrap();
+    serve_echo(&alice, ECHO);
+    let at = |wanted| {
+        let is_it = |address: &Multiaddr| TransportKind::of(address) == wanted;
+        alice.listen_addresses().into_iter().find(is_it).unwrap()
+    };
+    let (tcp, quic) = (at(TransportKind::Tcp), at(TransportKind::Quic));
+    let (mut alices, mut bobs) = (alice.events(), bob.events());
+    bob.connect(alice.peer_id(), &[tcp]).await.unwrap();
+    // What keeps the first one, while the second is idle and ends each time.
+    let held = bob.open_stream(alice.peer_id(), ECHO).await.unwrap();
+    let connections = || bob.peer(&alice.peer_id()).unwrap().connections.len();
+    for _ in 0..3 {
+        assert_eq!(bob.who_is(&quic).await, Some(alice.peer_id()));
+        crate::kademlia::until("one connection again", async || connections() == 1).await;
+    }
+    let paths = |events: &mut Receiver<NodeEvent>| {
+        let mut told = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            if let NodeEvent::Connected(connection) | NodeEvent::PathChanged(connection) = event {
+                told.push(connection.path.transport);
+            }
+        }
+        told
+    };
+    assert_eq!(paths(&mut bobs), [TransportKind::Tcp]);
+    assert_eq!(paths(&mut alices), [TransportKind::Tcp]);
+    drop(held);
+}
+
+#[tokio::test]
 async fn addresses_may_name_the_peer_and_the_host() {
     let server = listener(TransportKind::Tcp).await;
     let port = server.listen_addresses()[0].iter().last().unwrap().acquire();
