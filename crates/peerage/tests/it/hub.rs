@@ -16,7 +16,7 @@ use peerage::discovery::{Key, Presence, SignedPeerRecord, Way};
 use peerage::hub::{Hub, HubConfig, HubError, OrOff, REGISTRY_FILE};
 use peerage::limits::MAX_RELAY_HANDSHAKES_PER_NETWORK;
 use peerage::node::{Node, NodeConfig, StreamProtocol};
-use peerage::{Multiaddr, PeerId, Protocol, presets};
+use peerage::{Advice as _, Multiaddr, PeerId, Protocol, presets};
 use peerage_core::discovery::zone;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -319,7 +319,7 @@ async fn settings_that_cannot_work_are_refused_with_what_to_do() {
     };
     assert!(matches!(start(nobody).await, HubError::BootNode(_)));
     let nowhere = |config: &mut HubConfig| config.listen = vec!["192.0.2.1".parse().unwrap()];
-    let error = start(nowhere).await.to_string();
+    let error = start(nowhere).await.whole();
     assert!(error.contains("192.0.2.1") && error.contains("; choose another port"), "{error}");
 
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

