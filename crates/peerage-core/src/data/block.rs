@@ -6,6 +6,9 @@ use super::cid::{Cid, HashKind, codec, hash};
 use crate::advice::Advice;
 use crate::limits::MAX_BLOCK_BYTES;
 
+/// The multihash code of a CID that holds its block.
+const IDENTITY: u64 = 0;
+
 /// Bytes together with the CID that they hash to.
 ///
 /// A `Block` cannot be made with a CID that does not match its bytes, so code
@@ -40,6 +43,16 @@ impl Block {
     pub fn verified(cid: Cid, data: Bytes) -> Result<Self, VerifyError> {
         verify(&cid, &data)?;
         Ok(Self { cid, data })
+    }
+
+    /// The block that its CID holds whole (an identity hash); `None` of any
+    /// other CID.
+    #[must_use]
+    pub fn inline(cid: &Cid) -> Option<Self> {
+        let hash = cid.hash();
+        (hash.code() == IDENTITY)
+            .then(|| Self::verified(*cid, Bytes::copy_from_slice(hash.digest())).ok())
+            .flatten()
     }
 
     /// The block's CID.
@@ -115,7 +128,6 @@ impl Advice for VerifyError {
 /// When it hashes to something else, is over [`MAX_BLOCK_BYTES`], or the hash
 /// function is not SHA-256, BLAKE3 (32 bytes) or identity.
 pub fn verify(cid: &Cid, data: &[u8]) -> Result<(), VerifyError> {
-    const IDENTITY: u64 = 0;
     if data.len() > MAX_BLOCK_BYTES {
         return Err(VerifyError::TooLarge { bytes: data.len() });
     }

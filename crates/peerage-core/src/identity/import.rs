@@ -7,7 +7,7 @@ use libp2p_identity::Keypair;
 use prost::Message as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::key_file::{KeyFile, KeyFileError};
+use super::{error::KeyFileError, key_file::KeyFile};
 use crate::advice::Advice;
 use crate::limits::MAX_KEY_FILE_BYTES;
 

@@ -8,6 +8,7 @@
 //!
 //! [peer id specification]: https://github.com/libp2p/specs/blob/master/peer-ids/peer-ids.md
 
+mod error;
 mod import;
 mod key;
 mod key_file;
@@ -18,9 +19,10 @@ mod seal;
 pub use libp2p_identity::{Keypair, PeerId, PublicKey};
 
 pub use self::{
+    error::KeyFileError,
     import::{ImportError, Imported, import},
     key::{KeyKind, UnknownKeyKind, generate},
-    key_file::{KeyFile, KeyFileError},
+    key_file::KeyFile,
     name::{IdentityName, NameError},
     peer_id::{PeerIdError, parse_peer_id, peer_id_to_cid},
     seal::{Cost, Seal},

@@ -8,7 +8,7 @@ use chacha20poly1305::{
 };
 use zeroize::Zeroizing;
 
-use super::key_file::KeyFileError;
+use super::error::KeyFileError;
 use crate::limits::{MAX_KEY_LANES, MAX_KEY_MEMORY_KIB, MAX_KEY_PASSES, MAX_PASSPHRASE_BYTES};
 
 /// What Argon2id needs at the least for one lane, in KiB (RFC 9106, 3.1).

@@ -2,16 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    io,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use crate::limits::MAX_NEARBY_EVENTS;
 use mdns_sd::{DaemonEvent, ResolvedService, ServiceEvent};
-use peerage_core::Advice;
+use peerage_core::Advice as _;
 use peerage_core::discovery::Announcement;
-use thiserror::Error;
 use tokio::{
     runtime::Handle,
     sync::{broadcast, watch},
@@ -21,6 +19,7 @@ use tokio::{
 
 use super::{
     Event, Interfaces, NearbyPeer,
+    error::StartError,
     nearby::{self, Nearby},
     responder::Responder,
 };
@@ -45,31 +44,6 @@ pub struct LanConfig {
     pub announce: Option<Announcement>,
     /// On which interfaces.
     pub interfaces: Interfaces,
-}
-
-/// Why discovery on the local network does not run.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// [`LanDiscovery::start`] was called outside a tokio runtime.
-    #[error("discovery needs a tokio runtime")]
-    NoRuntime,
-    /// UDP port 5353 is not to be had, shared or not.
-    #[error("the multicast DNS port, UDP 5353, cannot be used: {0}")]
-    Port(#[source] io::Error),
-    /// The responder did not start or take what was asked.
-    #[error("the multicast DNS responder failed: {0}")]
-    Responder(#[from] mdns_sd::Error),
-}
-
-impl Advice for StartError {
-    fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::NoRuntime => Some("call it from within one"),
-            Self::Port(_) => Some("end the program that holds it for itself, or allow it"),
-            Self::Responder(_) => None,
-        }
-    }
 }
 
 /// How discovery on the local network fares.

@@ -7,6 +7,7 @@
 
 mod dns;
 mod dns_sd;
+mod error;
 mod finder;
 mod fixed;
 mod kademlia;
@@ -20,7 +21,8 @@ mod zone;
 
 pub use crate::routing::{Interfaces, surroundings};
 pub use dns::{Dns, DnsConfig, DnsError};
-pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus, StartError};
+pub use dns_sd::{Events, LanConfig, LanDiscovery, LanStatus};
+pub use error::StartError;
 pub use finder::{Announced, Answer, Finder, Found, LOOK_UP_TIME, WayStatus};
 pub use fixed::{ListFileError, StaticList};
 pub use lan_way::LanWay;

@@ -14,7 +14,7 @@ use peerage_core::discovery::{Announcement, SERVICE_TYPE};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::oneshot;
 
-use super::{Interfaces, dns_sd::StartError};
+use super::{Interfaces, error::StartError};
 
 /// How often the responder looks for changed interfaces, in seconds: its
 /// smallest step, about 50 µs of work each time.

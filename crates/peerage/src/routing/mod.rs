@@ -12,6 +12,7 @@
 //! [libp2p]: https://github.com/libp2p/specs
 
 mod address;
+mod error;
 mod interfaces;
 mod network;
 mod path;
@@ -23,6 +24,7 @@ mod transport;
 mod upgrade;
 pub mod yamux;
 
+pub use error::TransportError;
 pub use interfaces::{Interfaces, surroundings};
 pub use network::Network;
 pub use path::{Multiplexer, Path, Security, TransportKind};
@@ -31,7 +33,6 @@ pub use peerage_core::routing::address::{
     peer_suffix, with_peer, without_peer,
 };
 pub use roaming::{BindError, relay_address, relay_url};
-pub use transport::TransportError;
 pub use upgrade::UpgradeError;
 
 pub(crate) use address::{dialable, direct_ip, preference};

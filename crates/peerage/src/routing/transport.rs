@@ -4,8 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use peerage_core::Advice;
-
 use crate::limits::{MAX_QUIC_STREAM_WINDOW, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 use libp2p::core::Transport as _;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -13,12 +11,12 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::dns::{ResolverConfig, ResolverOpts};
 use libp2p::identity::Keypair;
-use libp2p::{PeerId, dns, noise, quic, relay, tcp, websocket};
+use libp2p::{PeerId, dns, quic, relay, tcp, websocket};
 
 use super::roaming::{self, Roaming};
 use super::socket::tune;
 use super::upgrade::Upgrade;
-use super::{Known, Multiplexer, Path, PathTable, Security, tls};
+use super::{Known, Multiplexer, Path, PathTable, Security, error::TransportError};
 
 /// What the swarm runs on.
 pub(crate) type Transport = Boxed<(PeerId, StreamMuxerBox)>;
@@ -33,27 +31,6 @@ const QUIC_IDLE_TIMEOUT: Duration = Duration::from_millis(4_500);
 
 /// How often a silent QUIC connection is probed: twice may be lost.
 const QUIC_KEEP_ALIVE: Duration = Duration::from_millis(1_400);
-
-/// Why the transports could not be set up.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TransportError {
-    /// TLS could not be set up.
-    #[error(transparent)]
-    Tls(#[from] tls::ConfigError),
-    /// Noise could not be set up.
-    #[error("no Noise keys could be made for this identity: {0}")]
-    Noise(#[from] noise::Error),
-}
-
-impl Advice for TransportError {
-    fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Tls(error) => error.hint(),
-            Self::Noise(_) => None,
-        }
-    }
-}
 
 /// What a node offers.
 pub(crate) struct TransportConfig<'a> {

@@ -16,6 +16,7 @@ use libp2p::{PeerId, noise};
 use multistream_select::{Negotiated, NegotiationError, Version};
 use multistream_select::{dialer_select_proto, listener_select_proto};
 
+use super::error::TransportError;
 use super::{Multiplexer, Path, Security, TransportKind, tls, yamux};
 
 /// Frames of mplex may not be larger than 1 MiB; JavaScript peers keep 4 MiB
@@ -67,7 +68,7 @@ impl Upgrade {
         identity: &Keypair,
         security: &[Security],
         multiplexers: &[Multiplexer],
-    ) -> Result<Self, super::TransportError> {
+    ) -> Result<Self, TransportError> {
         Ok(Self {
             tls: tls::Config::new(identity)?,
             noise: noise::Config::new(identity)?,

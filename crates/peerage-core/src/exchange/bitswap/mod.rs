@@ -13,6 +13,7 @@
 //!   [`Reply`] collects what it answers;
 //! - [`Session`] is a client's side towards one or several peers.
 
+mod error;
 mod ledger;
 mod message;
 mod prefix;
@@ -21,8 +22,9 @@ mod session;
 mod wire;
 
 pub use self::{
+    error::DecodeError,
     ledger::{Accepted, Asked, Ledger, Outcome},
-    message::{DecodeError, Entry, Message, Payload, Presence, Version, Want, Wantlist},
+    message::{Entry, Message, Payload, Presence, Version, Want, Wantlist},
     prefix::{Prefix, PrefixError},
     reply::{Found, Reply},
     session::{Event, LossReason, Session, SessionConfig, TooManyPeers, TooManyWants, Verdict},

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::message::DecodeError;
+use super::error::DecodeError;
 use crate::limits::{MAX_BITSWAP_MESSAGE_BYTES, MAX_BITSWAP_MESSAGE_ENTRIES};
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -24,7 +24,7 @@ use peerage_core::{
 };
 use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT};
 
-use super::{error::GetError, receive::inline_block, staging::Staging};
+use super::{error::GetError, staging::Staging};
 use crate::store::{Batch, FileRecord, Frame, Modified, Store, StoreError, TreeId};
 use crate::sync::lock;
 
@@ -174,7 +174,7 @@ impl Disk {
 
     /// A block that the store holds, verified anew.
     fn stored(&self, cid: &Cid) -> Option<Block> {
-        if let Some(block) = inline_block(cid) {
+        if let Some(block) = Block::inline(cid) {
             return Some(block);
         }
         let data = self.inner.store.get(cid).ok()??;

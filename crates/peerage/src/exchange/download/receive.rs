@@ -19,15 +19,6 @@ use super::{
 /// Blocks on their way from the network to the disk.
 pub(crate) type Batch = Vec<(Cid, Bytes)>;
 
-/// The block of a CID that holds it whole (an identity hash).
-pub(crate) fn inline_block(cid: &Cid) -> Option<Block> {
-    const IDENTITY: u64 = 0;
-    let hash = cid.hash();
-    (hash.code() == IDENTITY)
-        .then(|| Block::verified(*cid, Bytes::copy_from_slice(hash.digest())).ok())
-        .flatten()
-}
-
 /// How a unit ended on the receiving side.
 pub(crate) struct Received {
     pub(crate) unit: UnitId,
@@ -116,7 +107,7 @@ impl Receiver {
 
     /// Takes the blocks that lie inside their own CIDs: nobody sends those.
     fn unpack_inline(&mut self) -> Result<(), Fault> {
-        while let Some(block) = self.stack.last().and_then(|item| inline_block(&item.cid)) {
+        while let Some(block) = self.stack.last().and_then(|item| Block::inline(&item.cid)) {
             let Some(item) = self.stack.pop() else { return Ok(()) };
             self.place(item, &block)?;
         }
