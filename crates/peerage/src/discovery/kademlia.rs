@@ -7,6 +7,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use libp2p::PeerId;
+use peerage_core::Advice as _;
 use peerage_core::discovery::Key;
 
 use super::{Finding, Presence, Way, WayError, WayName};
@@ -23,7 +24,7 @@ impl From<KademliaError> for WayError {
         match error {
             KademliaError::OtherPeer => Self::Unsupported,
             KademliaError::TimedOut(after) => Self::TimedOut(after),
-            other => Self::Unavailable(other.to_string()),
+            other => Self::Unavailable(other.whole()),
         }
     }
 }

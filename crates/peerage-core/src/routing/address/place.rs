@@ -7,6 +7,7 @@ use libp2p_identity::PeerId;
 use multiaddr::{Multiaddr, Protocol};
 
 use super::Reach;
+use crate::advice::Advice;
 use crate::limits::{MAX_DNS_LABEL_BYTES, MAX_DNS_NAME_BYTES};
 
 /// Where one thing can be dialled, and who should be there.
@@ -102,6 +103,16 @@ pub enum PlaceError {
     /// Something follows that nobody here dials.
     #[error("the address names a transport that is not known, or more than one place")]
     Unknown,
+}
+
+impl Advice for PlaceError {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoHost | Self::NoPort => Some("write it like /ip4/192.168.1.2/tcp/4001"),
+            Self::BadName => Some("check its spelling"),
+            Self::Unknown => Some("give one of a kind that this version knows"),
+        }
+    }
 }
 
 impl Place {
