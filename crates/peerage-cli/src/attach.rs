@@ -8,12 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     context::Context,
-    control::{Attachment, EVENTS, Ended, Server},
+    control::{Attachment, Ended, Server},
     event::Event,
     failure::{Code, Failure},
     handler,
     host::{Host, OpenFailure},
-    interrupt, log,
+    interrupt,
+    limits::MAX_WAITING_EVENTS,
+    log,
     output::{Output, Qr},
     request::Request,
     settings::Settings,
@@ -143,7 +145,7 @@ async fn own(
 ) -> Result<(), Failure> {
     let server = Server::start(Arc::clone(&host))
         .map_err(|error| Failure::writing(&"the control socket", &error))?;
-    let (events, received) = mpsc::channel(EVENTS);
+    let (events, received) = mpsc::channel(MAX_WAITING_EVENTS);
     let context = Context::standard(events, cancel.clone());
     let handling = handler::run(request.clone(), &host, context);
     let (outcome, shown) = tokio::join!(handling, show(received, output, cancel));

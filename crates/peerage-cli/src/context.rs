@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-use crate::{control::Streams, event::Event, failure::Failure};
+use crate::{event::Event, failure::Failure, streams::Streams};
 
 /// The command that a handler works for.
 #[derive(Clone, Debug)]

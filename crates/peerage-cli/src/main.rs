@@ -16,12 +16,14 @@ mod failure;
 mod handler;
 mod host;
 mod interrupt;
+mod limits;
 mod log;
 mod memory;
 mod output;
 mod passphrase;
 mod request;
 mod settings;
+mod streams;
 mod target;
 mod verbs;
 

@@ -17,10 +17,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Ask, Greeting, MAX_EVENT_BYTES, Opening, PATIENCE, VERSION, lines, place};
+use super::{Ask, Greeting, Opening, PATIENCE, VERSION, lines, place};
 use crate::{
     event::Event,
     failure::{Code, Failure},
+    limits::MAX_CONTROL_EVENT_BYTES,
     output::Output,
     request::Request,
 };
@@ -57,7 +58,8 @@ impl Attachment {
         };
         let (reader, writer) = stream.into_split();
         let mut reader = BufReader::new(reader);
-        let greeting = timeout(PATIENCE, lines::read::<Greeting>(&mut reader, MAX_EVENT_BYTES));
+        let greeting =
+            timeout(PATIENCE, lines::read::<Greeting>(&mut reader, MAX_CONTROL_EVENT_BYTES));
         match greeting.await {
             Ok(Ok(Some(greeting))) if greeting.version == VERSION => {
                 Ok(Some(Self { home: home.to_path_buf(), greeting, reader, writer }))
@@ -120,7 +122,7 @@ impl Conversation<'_> {
         cancel: &CancellationToken,
     ) -> Ended {
         loop {
-            match lines::read(reader, MAX_EVENT_BYTES).await {
+            match lines::read(reader, MAX_CONTROL_EVENT_BYTES).await {
                 Ok(Some(Event::Done)) => return Ended::Outcome(Ok(())),
                 Ok(Some(Event::Error(failure))) => return Ended::Outcome(Err(failure)),
                 Ok(Some(Event::Handover) | None) | Err(_) => return Ended::Handover,
@@ -173,7 +175,7 @@ async fn copy(home: &Path, number: u64) -> Option<JoinHandle<()>> {
 async fn open_stream(home: &Path, number: u64) -> io::Result<BufReader<UnixStream>> {
     let stream = place::connect(home).await?.ok_or(io::ErrorKind::NotConnected)?;
     let mut stream = BufReader::new(stream);
-    let greeting = lines::read::<Greeting>(&mut stream, MAX_EVENT_BYTES);
+    let greeting = lines::read::<Greeting>(&mut stream, MAX_CONTROL_EVENT_BYTES);
     timeout(PATIENCE, greeting).await??.ok_or(io::ErrorKind::UnexpectedEof)?;
     let opening = Opening { version: VERSION, ask: Ask::Stream(number) };
     lines::write(stream.get_mut(), &opening).await?;

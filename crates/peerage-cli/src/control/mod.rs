@@ -15,7 +15,6 @@ mod client;
 mod lines;
 mod place;
 mod server;
-mod streams;
 
 use std::time::Duration;
 
@@ -24,29 +23,16 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     client::{Attachment, Ended},
     server::Server,
-    streams::Streams,
 };
-use crate::request::Request;
+use crate::{limits::CONTROL_ANSWER_SECONDS, request::Request};
 
 /// The version of what is said on the socket. Both ends must have the same:
 /// they come from one program nearly always, and a restart mends the rest.
 const VERSION: u32 = 1;
 
-/// The longest line of a command, in bytes: room for some thousand paths.
-const MAX_OPENING_BYTES: usize = 4 * 1024 * 1024;
-
-/// The longest line of a node, in bytes: an event with a long list of addresses.
-const MAX_EVENT_BYTES: usize = 1024 * 1024;
-
-/// How many commands can be attached at once; each costs two tasks and buffers.
-const MAX_ATTACHED: usize = 64;
-
 /// How long the other end of the socket may take for a line that needs no
 /// work, before it counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How many events may wait for a slow terminal before the handler waits too.
-pub(crate) const EVENTS: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(CONTROL_ANSWER_SECONDS);
 
 /// What a node says first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ const NAME: &str = "control.sock";
 
 /// What fits in a socket address, in bytes: 108 with the closing zero on
 /// Linux, 104 on the BSDs and macOS.
-const MAX_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// Binds the socket of `home`, in place of one that a killed process left.
 /// Only the holder of the home's lock may call this.
@@ -75,7 +75,7 @@ pub(super) async fn connect(home: &Path) -> io::Result<Option<UnixStream>> {
 /// Calls `act` with a path of the socket that fits in a socket address.
 fn through<T>(home: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let path = home.join(NAME);
-    if path.as_os_str().len() <= MAX_PATH_BYTES {
+    if path.as_os_str().len() <= SOCKET_PATH_BYTES {
         return act(&path);
     }
     if !cfg!(target_os = "linux") {

@@ -13,17 +13,16 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{
-    Ask, EVENTS, Greeting, MAX_ATTACHED, MAX_OPENING_BYTES, Opening, PATIENCE, Streams, VERSION,
-    lines, place,
-};
+use super::{Ask, Greeting, Opening, PATIENCE, VERSION, lines, place};
 use crate::{
     context::Context,
     event::Event,
     failure::{Code, Failure},
     handler,
     host::Host,
+    limits::{MAX_ATTACHED_COMMANDS, MAX_CONTROL_OPENING_BYTES, MAX_WAITING_EVENTS},
     request::Request,
+    streams::Streams,
 };
 
 /// Serves attached commands until it is stopped.
@@ -75,7 +74,7 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>, tasks: TaskTracker)
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) if tasks.len() <= MAX_ATTACHED && same_user(&stream) => {
+            Ok((stream, _)) if tasks.len() <= MAX_ATTACHED_COMMANDS && same_user(&stream) => {
                 let shared = Arc::clone(&shared);
                 tasks.spawn(async move {
                     if let Err(error) = converse(stream, &shared).await {
@@ -106,7 +105,7 @@ async fn converse(stream: UnixStream, shared: &Shared) -> io::Result<()> {
         identity: shared.host.identity(),
     };
     lines::write(stream.get_mut(), &greeting).await?;
-    let opening = timeout(PATIENCE, lines::read::<Opening>(&mut stream, MAX_OPENING_BYTES));
+    let opening = timeout(PATIENCE, lines::read::<Opening>(&mut stream, MAX_CONTROL_OPENING_BYTES));
     let Some(opening) = opening.await?? else {
         return Ok(());
     };
@@ -131,7 +130,7 @@ async fn converse(stream: UnixStream, shared: &Shared) -> io::Result<()> {
 async fn serve(request: Request, stream: UnixStream, shared: &Shared) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let cancel = shared.ending.child_token();
-    let (events, received) = mpsc::channel(EVENTS);
+    let (events, received) = mpsc::channel(MAX_WAITING_EVENTS);
     let context = Context::attached(events, cancel.clone(), Arc::clone(&shared.streams));
     let handling = handler::run(request, &shared.host, context);
     let outcome = tokio::select! {

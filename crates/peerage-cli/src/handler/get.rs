@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use crate::{
     context::Context,
-    control::EVENTS,
     event::{Event, Got},
     failure::{Code, Failure},
     host::{Host, store_failure},
+    limits::MAX_WAITING_EVENTS,
     target::PeerTarget,
 };
 
@@ -32,7 +32,7 @@ pub(super) async fn get(
     let target: Target = text.parse().map_err(|error| bad_target(&error))?;
     let extra = peers.iter().map(|peer| provider(peer)).collect::<Result<Vec<_>, _>>()?;
     context.say(found(&target)).await;
-    let (events, mut received) = mpsc::channel(EVENTS);
+    let (events, mut received) = mpsc::channel(MAX_WAITING_EVENTS);
     let stop = context.stop().clone();
     let getting = host.session().get(&target, output.to_path_buf(), extra, events, stop);
     let telling = async {

@@ -22,11 +22,9 @@ use crate::{
     event::Event,
     failure::{Code, Failure},
     host::{Host, unreachable},
+    limits::MAX_FORWARDED_CONNECTIONS,
     target::{PeerTarget, parse_peer},
 };
-
-/// How many TCP connections are forwarded at once; more wait their turn.
-const MAX_FORWARDED: usize = 256;
 
 /// How long a local TCP service may take to accept a connection.
 const TCP_PATIENCE: Duration = Duration::from_secs(5);
@@ -195,7 +193,7 @@ async fn forward_streams(
     address: SocketAddr,
     context: &Context,
 ) -> Result<(), Failure> {
-    let (closed, mut reports) = tokio::sync::mpsc::channel(MAX_FORWARDED);
+    let (closed, mut reports) = tokio::sync::mpsc::channel(MAX_FORWARDED_CONNECTIONS);
     let forwarding = Forwarding::new(context, closed);
     loop {
         tokio::select! {
@@ -231,7 +229,7 @@ async fn forward_connections(
     context.unless_stopped(host.reach(target)).await?;
     let text = address.to_string();
     context.say(Event::PipeForwarding { address: text, peer: peer.to_string() }).await;
-    let (closed, mut reports) = tokio::sync::mpsc::channel(MAX_FORWARDED);
+    let (closed, mut reports) = tokio::sync::mpsc::channel(MAX_FORWARDED_CONNECTIONS);
     let forwarding = Forwarding::new(context, closed);
     loop {
         tokio::select! {
@@ -257,7 +255,7 @@ fn other(failure: Failure) -> std::io::Error {
 
 impl<'a> Forwarding<'a> {
     fn new(context: &'a Context, closed: tokio::sync::mpsc::Sender<Event>) -> Self {
-        let slots = Arc::new(Semaphore::new(MAX_FORWARDED));
+        let slots = Arc::new(Semaphore::new(MAX_FORWARDED_CONNECTIONS));
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         Self { context, tasks, cancel, slots, closed }
     }

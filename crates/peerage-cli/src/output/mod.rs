@@ -20,16 +20,13 @@ pub(crate) use self::{qr::Qr, size::amount};
 use crate::{
     event::Event,
     failure::{Code, Failure},
+    limits::MAX_SHOWN_COLUMNS,
     settings::{Settings, Voice},
 };
 
-/// The longest text of others that is shown, in columns: a path may be long,
-/// a flood may not.
-const MAX_COLUMNS: usize = 1000;
-
 /// Text of others, fit for a terminal.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
-    for_terminal(text, MAX_COLUMNS)
+    for_terminal(text, MAX_SHOWN_COLUMNS)
 }
 
 /// The lines of a failure for a terminal: at most two, without control

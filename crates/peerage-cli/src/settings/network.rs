@@ -15,14 +15,12 @@ use serde::Deserialize;
 use crate::{
     args::GlobalArgs,
     failure::{Code, Failure},
+    limits::MAX_SETTINGS_BYTES,
     target::parse_address,
 };
 
 /// The file in a home that holds what need not be typed each time.
 const FILE: &str = "config.toml";
-
-/// The largest such file that is read.
-const MAX_BYTES: u64 = 64 * 1024;
 
 /// Which network of Kademlia to take part in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -125,8 +123,8 @@ fn read(file: &Path) -> Result<Reach, Failure> {
             return Ok(Reach::default());
         }
         Err(error) => return Err(Failure::reading(&name, &error)),
-        Ok(about) if about.len() > MAX_BYTES => {
-            let what = format!("{name} is larger than {MAX_BYTES} bytes");
+        Ok(about) if about.len() > MAX_SETTINGS_BYTES => {
+            let what = format!("{name} is larger than {MAX_SETTINGS_BYTES} bytes");
             return Err(Failure::new(Code::Usage, what, "shorten it"));
         }
         Ok(_) => {}

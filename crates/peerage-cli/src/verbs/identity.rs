@@ -17,13 +17,11 @@ use crate::{
     args::{IdentityVerb, KeyChoice},
     event::Event,
     failure::{Code, Failure},
+    limits::MAX_KEY_IMPORT_BYTES,
     output::{Output, Qr},
     passphrase,
     settings::Settings,
 };
-
-/// The largest file that is read as a key, in bytes; any key is far smaller.
-const MAX_IMPORT_BYTES: u64 = 64 * 1024;
 
 /// Runs a verb of `id`.
 ///
@@ -134,7 +132,7 @@ fn export(identities: &Identities, name: &IdentityName, path: &Path) -> Result<(
 
 fn read(path: &Path) -> Result<KeyFile, Failure> {
     let reading = |error| Failure::reading(&path.display(), &error);
-    if fs::metadata(path).map_err(reading)?.len() > MAX_IMPORT_BYTES {
+    if fs::metadata(path).map_err(reading)?.len() > MAX_KEY_IMPORT_BYTES {
         return Err(key_failure(&KeyFileError::TooLarge));
     }
     let bytes = fs::read(path).map_err(reading)?;

@@ -1,14 +1,20 @@
-//! The second connections that carry raw bytes.
+//! The second connections of attached commands, which carry raw bytes.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{io::BufReader, net::UnixStream, sync::oneshot, time::timeout};
 
-use super::{MAX_ATTACHED, PATIENCE};
-use crate::failure::{Code, Failure};
+use crate::{
+    failure::{Code, Failure},
+    limits::{CONTROL_ANSWER_SECONDS, MAX_ATTACHED_COMMANDS},
+};
+
+/// How long a command may take to open the connection that was asked for.
+const PATIENCE: Duration = Duration::from_secs(CONTROL_ANSWER_SECONDS);
 
 /// A connection whose opening line was read; what follows may be buffered.
 pub(crate) type RawStream = BufReader<UnixStream>;
@@ -43,7 +49,7 @@ impl Streams {
     /// When too many are expected already.
     pub(crate) fn expect(&self) -> Result<Expected<'_>, Failure> {
         let mut waiting = self.lock();
-        if waiting.handlers.len() >= MAX_ATTACHED {
+        if waiting.handlers.len() >= MAX_ATTACHED_COMMANDS {
             return Err(Failure::new(
                 Code::HomeInUse,
                 "too many commands are attached to this home's node",
@@ -58,7 +64,7 @@ impl Streams {
     }
 
     /// Hands a connection to the handler that waits for it; drops it if none does.
-    pub(super) fn give(&self, number: u64, stream: RawStream) {
+    pub(crate) fn give(&self, number: u64, stream: RawStream) {
         if let Some(handler) = self.lock().handlers.remove(&number) {
             drop(handler.send(stream));
         }
