@@ -3,7 +3,7 @@
 pub(crate) use unsigned_varint::decode::Error;
 
 /// The most bytes of a 64-bit varint.
-const MAX_BYTES: usize = 10;
+const VARINT_BYTES: usize = 10;
 
 /// Reads a 64-bit varint in its shortest form; the number and what follows it.
 ///
@@ -12,7 +12,7 @@ const MAX_BYTES: usize = 10;
 pub(crate) fn read(bytes: &[u8]) -> Result<(u64, &[u8]), Error> {
     let (number, rest) = unsigned_varint::decode::u64(bytes)?;
     let length = bytes.len() - rest.len();
-    if length == MAX_BYTES && bytes[length - 1] > 1 {
+    if length == VARINT_BYTES && bytes[length - 1] > 1 {
         Err(Error::Overflow)
     } else {
         Ok((number, rest))

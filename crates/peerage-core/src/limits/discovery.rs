@@ -97,6 +97,11 @@ pub const MAX_REGISTRY_CIDS_PER_PEER: usize = 128;
 /// How many topics, or namespaces of rendezvous, a peer is kept under.
 pub const MAX_REGISTRY_TOPICS_PER_PEER: usize = 32;
 
+/// How many keys a peer is kept under: CIDs, topics and its own id. More in a
+/// snapshot are passed over.
+pub const MAX_REGISTRY_KEYS_PER_PEER: usize =
+    MAX_REGISTRY_CIDS_PER_PEER + MAX_REGISTRY_TOPICS_PER_PEER + 1;
+
 /// How many hosts with private addresses a peer may name as its own: three
 /// transports on each of five interfaces fill a record. More would make a
 /// crowd dial the machines of its own networks.
@@ -133,6 +138,15 @@ pub const MAX_REGISTRY_SNAPSHOT_BYTES: usize = 256 * 1024 * 1024;
 /// The largest answer of a tracker, in bytes: [`MAX_TRACKER_RESULTS`] of the
 /// largest records, and their addresses as text, at most five times as long.
 pub const MAX_TRACKER_ANSWER_BYTES: usize = 1024 * 1024;
+
+/// How deep a message of a tracker nests: an answer, its list, a peer, its
+/// addresses; and as much again for fields of other versions.
+pub const MAX_TRACKER_MESSAGE_DEPTH: usize = 16;
+
+/// How many texts a list in a message of a tracker holds: all keys of a peer,
+/// and then some, so that a list that is too long for its purpose is answered
+/// and not malformed.
+pub const MAX_TRACKER_MESSAGE_TEXTS: usize = 256;
 
 /// How many peers one query names, as in Spacedrive's tracker.
 pub const MAX_TRACKER_QUERY_PEERS: usize = 15;

@@ -65,6 +65,11 @@ pub const MAX_BITSWAP_SESSION_WANTS: usize = 4096;
 /// How many peers one bitswap session asks at the same time.
 pub const MAX_BITSWAP_SESSION_PEERS: usize = 64;
 
+/// How many wants a bitswap session has with one peer, however small the blocks:
+/// half of what Kubo and Helia remember of a peer (1,024), so that a second
+/// session fits.
+pub const MAX_BITSWAP_ASKED_PER_PEER: usize = 512;
+
 /// Up to how many bytes of blocks a bitswap session has on their way from one
 /// peer, or waiting to be taken out, before it asks for more: 16 MiB fills a
 /// path of 1 Gbit/s with 100 ms of delay and stays small beside the memory
@@ -75,3 +80,7 @@ pub const BITSWAP_WINDOW_BYTES: usize = 16 * 1024 * 1024;
 /// same message: large enough to make a message's cost small, small enough
 /// that a message of one more block of 2 MiB stays under the message limit.
 pub const BITSWAP_REPLY_BYTES: usize = 1024 * 1024;
+
+/// How many wants a bitswap server answers in one message: 1,024 names take less
+/// than 100 KiB, and a peer that asks for many small blocks hears soon.
+pub const MAX_BITSWAP_ANSWERS_PER_MESSAGE: usize = 1024;

@@ -18,10 +18,8 @@ use peerage_core::data::{
     unixfs::Metadata,
 };
 
+use crate::limits::MAX_IMPORT_ATTEMPTS;
 use crate::store::os::{self, Stat};
-
-/// How often a file that changes while it is read is read again.
-pub(super) const MAX_ATTEMPTS: u32 = 4;
 
 /// What decides the CIDs.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +135,7 @@ impl Hasher {
 
     /// Reads a whole file, again if it changes meanwhile.
     fn file(&mut self, path: &Path) -> Result<Hashed, Trouble> {
-        for _ in 0..MAX_ATTEMPTS {
+        for _ in 0..MAX_IMPORT_ATTEMPTS {
             let file = os::open(path)?;
             let stat = os::stat(&file)?;
             if !stat.is_file {

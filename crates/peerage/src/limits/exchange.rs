@@ -15,6 +15,10 @@ pub const MAX_GATEWAY_HEADER_BYTES: usize = 2 * MAX_GATEWAY_TARGET_BYTES;
 /// The longest text that is read of a gateway's refusal, in bytes.
 pub const MAX_GATEWAY_SENTENCE_BYTES: usize = 4 * 1024;
 
+/// How many characters of a gateway's refusal an error quotes: as many as fit a
+/// message.
+pub const MAX_GATEWAY_SHOWN_CHARACTERS: usize = 300;
+
 /// How long a client waits for a gateway's next byte, in seconds: a peer that
 /// died is noticed within this time, and its parts are asked of others.
 pub const GATEWAY_STALL_SECONDS: u64 = 5;
@@ -51,6 +55,16 @@ pub const GATEWAY_WRITE_STALL_SECONDS: u64 = 30;
 /// What a client must take within [`GATEWAY_WRITE_STALL_SECONDS`] to keep its
 /// answer, in bytes: 2 KiB a second, what a modem of 1990 could.
 pub const GATEWAY_WRITE_STALL_BYTES: usize = 64 * 1024;
+
+// --- receiving a graph ---
+
+/// How many providers a download asks at once; more are not better on one line.
+pub const MAX_DOWNLOAD_PROVIDERS: usize = 8;
+
+/// How many addresses of one provider a download keeps. Those of a link and of
+/// the announcement of a machine with several interfaces fit; more are not
+/// worth dialling.
+pub const MAX_PROVIDER_ADDRESSES: usize = 32;
 
 // --- bitswap ---
 

@@ -9,6 +9,7 @@ mod hub;
 mod import;
 mod node;
 mod routing;
+mod store;
 mod topology;
 
 pub use self::discovery::*;
@@ -18,6 +19,7 @@ pub use self::hub::*;
 pub use self::import::*;
 pub use self::node::*;
 pub use self::routing::*;
+pub use self::store::*;
 pub use self::topology::*;
 
 pub use peerage_core::limits::*;

@@ -34,6 +34,12 @@ pub const MAX_UNACCEPTED_STREAMS: usize = 64;
 /// How many requests to open a stream wait for one connection.
 pub const MAX_QUEUED_STREAM_REQUESTS: usize = 64;
 
+/// How many streams of ping a connection carries at once, both ways.
+pub const MAX_PING_STREAMS: usize = 16;
+
+/// How many streams of one connection may be agreeing on their protocol.
+pub const MAX_NEGOTIATING_STREAMS: usize = 64;
+
 /// How many peers the address book knows; the one unused longest goes first.
 pub const MAX_KNOWN_PEERS: usize = 1024;
 
@@ -48,6 +54,10 @@ pub const MAX_PROTOCOLS_PER_PEER: usize = 128;
 
 /// How many bytes of a peer's agent string are kept.
 pub const MAX_AGENT_BYTES: usize = 256;
+
+/// How many bytes are kept of the reason why a connection failed; some hold text
+/// of the other end.
+pub const MAX_REASON_BYTES: usize = 256;
 
 // --- relays and hubs ---
 

@@ -1,5 +1,7 @@
 //! Limits: addresses and connections.
 
+use super::MAX_STREAMS_PER_CONNECTION;
+
 // --- connections and streams ---
 
 /// How much the receive windows of one connection may grow, all together,
@@ -11,6 +13,23 @@ pub const MAX_WINDOW_GROWTH: usize = 8 * 1024 * 1024;
 /// more than 2,048 packets of a stream wait for a lost one; as many carry 2.3 MB
 /// on paths of 1,200 bytes a packet.
 pub const MAX_QUIC_STREAM_WINDOW: usize = 2 * 1024 * 1024;
+
+/// How many paths of new connections wait to be asked for. Connections that a
+/// limit refuses after their handshake leave theirs behind.
+pub const MAX_WAITING_PATHS: usize = 512;
+
+/// How many streams yamux itself carries. Crate `yamux` ends the connection over
+/// one more, so this leaves room for the node to refuse single streams before:
+/// its limit each way, and what is still being closed.
+pub const MAX_YAMUX_STREAMS: usize = 4 * MAX_STREAMS_PER_CONNECTION;
+
+/// How many streams of the other end wait until the swarm takes them; more are
+/// reset.
+pub const MAX_YAMUX_WAITING_STREAMS: usize = MAX_STREAMS_PER_CONNECTION;
+
+/// The largest frame that crate `yamux` is given, in bytes: it makes room for all
+/// of it before the first byte has come. Larger ones are cut as they come in.
+pub const MAX_YAMUX_FRAME_BYTES: u32 = 256 * 1024;
 
 // --- relays and hubs ---
 

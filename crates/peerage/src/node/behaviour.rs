@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use crate::limits::MAX_NEGOTIATING_STREAMS;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
@@ -19,9 +20,6 @@ use super::stream_behaviour;
 use super::streams::Streams;
 use super::{NodeConfig, SpawnError};
 use crate::routing::{PathTable, Roaming, TransportConfig, build};
-
-/// How many streams of one connection may be agreeing on their protocol.
-const MAX_NEGOTIATING_STREAMS: usize = 64;
 
 /// All behaviours: the node's own, and the parts that came from above.
 #[derive(NetworkBehaviour)]

@@ -6,8 +6,7 @@ use libp2p::connection_limits::Exceeded;
 use libp2p::core::transport::TransportError;
 use libp2p::swarm::DialError;
 
-/// How many bytes of a reason are kept; some hold text of the other end.
-const MAX_REASON_BYTES: usize = 256;
+use crate::limits::MAX_REASON_BYTES;
 
 /// Why a dialled connection failed.
 pub(super) fn of_dial(error: &DialError) -> String {

@@ -24,6 +24,7 @@ use super::line::OpenRequest;
 use super::ping;
 use super::stream::{Activity, Slot, Stream};
 use super::streams::Streams;
+use crate::limits::MAX_PING_STREAMS;
 
 /// How long the two ends may take to agree on a stream's protocol.
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,9 +40,6 @@ pub(super) struct Handler {
     pings: Arc<AtomicUsize>,
     activity: Activity,
 }
-
-/// How many streams of ping a connection carries at once, both ways.
-const MAX_PING_STREAMS: usize = 16;
 
 impl Handler {
     pub(super) fn new(

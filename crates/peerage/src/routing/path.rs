@@ -11,6 +11,8 @@ use libp2p::{Multiaddr, PeerId};
 
 use peerage_core::routing::address::without_peer;
 
+use crate::limits::MAX_WAITING_PATHS;
+
 /// What carries the bytes of a connection.
 ///
 /// Ordered by preference: the greatest is the cheapest for bulk data.
@@ -222,10 +224,6 @@ impl From<Path> for Known {
         Self { path, roams: None }
     }
 }
-
-/// How many paths wait to be asked for. Connections that a limit refuses
-/// after their handshake leave theirs behind.
-const MAX_WAITING_PATHS: usize = 512;
 
 /// Carries what the transport knows of a connection to the node. It cannot come
 /// with the connection itself: libp2p's swarm takes a transport whose output is a

@@ -3,13 +3,7 @@
 use std::{collections::VecDeque, fs::File, io, path::PathBuf, sync::Arc};
 
 use super::{StoreError, TreeId, os, record::StoredFile};
-
-/// How many of the user's files are kept open: enough for many readers at
-/// once, and far below the usual limit of 1024 descriptors a process.
-const MAX_OPEN_FILES: usize = 48;
-
-/// How many changed files are remembered for whoever asks.
-const MAX_CHANGED_FILES: usize = 256;
+use crate::limits::{MAX_CHANGED_FILES, MAX_OPEN_FILES};
 
 /// A file's tree and its number there.
 pub(super) type FileKey = (TreeId, u32);

@@ -38,6 +38,7 @@ use std::{
 use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, StorageBackend};
 
 use self::files::{ChangedFiles, OpenFiles};
+
 pub use self::{
     batch::{Batch, Frame},
     error::StoreError,
@@ -45,6 +46,7 @@ pub use self::{
     record::{FileRecord, Modified},
     trees::{Tree, TreeId},
 };
+use crate::limits::MAX_WRITES_UNSYNCED;
 
 /// The database's file in the store's folder.
 const FILE_NAME: &str = "blocks.redb";
@@ -52,10 +54,6 @@ const FILE_NAME: &str = "blocks.redb";
 /// How much of the database is held in memory: its inner pages and what was
 /// used last. The users' files are in the system's page cache instead.
 const CACHE_BYTES: usize = 8 * 1024 * 1024;
-
-/// After so many writes in a row that were not made durable, the next one is:
-/// the database cannot use freed pages again before.
-const MAX_WRITES_UNSYNCED: u32 = 64;
 
 /// A store of blocks. Cloning gives another handle to the same store.
 ///

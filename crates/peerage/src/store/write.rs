@@ -10,16 +10,10 @@ use super::{
     record::{Entry, FileGroup, Kept, Place, Reference, block_key, group_of},
     tables::{BLOCKS, BlockKey, FILES, PIECES},
 };
-
-/// A block is recorded in so many files at most; the oldest one gives way.
-const MAX_REFERENCES: usize = 4;
-
-/// A kept block that more trees than this own stays for good: its list of
-/// owners must not grow with the number of shares.
-const MAX_OWNERS: usize = 64;
+use crate::limits::{MAX_BLOCK_OWNERS, MAX_BLOCK_REFERENCES};
 
 /// Kept blocks up to this size lie beside their key, larger ones in `pieces`.
-const MAX_BYTES_HERE: usize = 1024;
+const BESIDE_KEY_BYTES: usize = 1024;
 
 /// Pieces fill their pages: the database gives a value a power of two of
 /// 4 KiB pages and needs 16 bytes there itself.
@@ -192,7 +186,7 @@ impl Entry {
         if kept.owners.contains(&TreeId::NONE) || kept.owners.contains(&tree) {
             return Ok(());
         }
-        if tree == TreeId::NONE || kept.owners.len() >= MAX_OWNERS {
+        if tree == TreeId::NONE || kept.owners.len() >= MAX_BLOCK_OWNERS {
             kept.owners = vec![TreeId::NONE];
         } else {
             kept.owners.push(tree);
@@ -206,7 +200,7 @@ impl Entry {
         if self.references.contains(&reference) {
             return;
         }
-        if self.references.len() >= MAX_REFERENCES {
+        if self.references.len() >= MAX_BLOCK_REFERENCES {
             let trees: Vec<TreeId> = self.references.iter().map(|known| known.tree).collect();
             if trees.contains(&reference.tree) && !reference_again(&trees, reference.tree) {
                 return;
@@ -227,7 +221,7 @@ fn write_pieces(
     pieces: &mut Table<'_, u64, &'static [u8]>,
     data: &[u8],
 ) -> Result<Place, StoreError> {
-    if data.len() <= MAX_BYTES_HERE {
+    if data.len() <= BESIDE_KEY_BYTES {
         return Ok(Place::Here(data.to_vec()));
     }
     let first = pieces.last()?.map_or(0, |(number, _)| number.value() + 1);

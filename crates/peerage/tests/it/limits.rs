@@ -1,18 +1,40 @@
 //! `docs/limits.md` says the same as the code.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 const PAGE: &str = include_str!("../../../../docs/limits.md");
 
-/// The rooms of limits: those of the formats, and those of the drivers, which
-/// may name the former.
-const ROOMS: [&str; 2] = ["../peerage-core/src/limits", "src/limits"];
+/// The rooms of limits: those of the formats, those of the drivers, which may
+/// name the former, and those of the command.
+const ROOMS: [&str; 3] =
+    ["../peerage-core/src/limits", "src/limits", "../peerage-cli/src/limits.rs"];
+
+/// Where the constants of all crates stand.
+const SOURCES: [&str; 3] = ["../peerage-core/src", "src", "../peerage-cli/src"];
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files of Rust below a path, or the path itself.
+fn files(path: PathBuf) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path];
+    }
+    let entries = fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry"));
+    let files = entries.flat_map(|entry| files(entry.path()));
+    files.filter(|file| file.extension().is_some_and(|ending| ending == "rs")).collect()
+}
 
 /// The constants of the code, with the numbers that they stand for.
 fn in_the_code() -> BTreeMap<String, u64> {
     let mut constants = BTreeMap::new();
     for room in ROOMS {
-        let mut waiting = declared_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join(room));
+        let mut waiting = declared_in(here().join(room));
         while !waiting.is_empty() {
             let before = waiting.len();
             waiting.retain(|(name, expression)| match sum(expression, &constants) {
@@ -28,15 +50,18 @@ fn in_the_code() -> BTreeMap<String, u64> {
     constants
 }
 
-/// The names and expressions of all constants in a folder.
-fn declared_in(folder: &Path) -> Vec<(String, String)> {
+/// The names and expressions of all constants in a room.
+fn declared_in(room: PathBuf) -> Vec<(String, String)> {
     let mut declared = Vec::new();
-    for file in fs::read_dir(folder).expect("a folder of limits") {
-        let text = fs::read_to_string(file.expect("a file").path()).expect("a text");
-        for line in text.lines().filter_map(|line| line.strip_prefix("pub const ")) {
-            let (name, rest) = line.split_once(": ").expect("a type");
-            let (_, expression) = rest.split_once(" = ").expect("a value on the same line");
-            declared.push((name.to_owned(), expression.trim_end_matches(';').to_owned()));
+    for file in files(room) {
+        let text = fs::read_to_string(file).expect("a text");
+        let after = |start| text.split(start).skip(1);
+        for constant in after("\npub const ").chain(after("\npub(crate) const ")) {
+            let constant = constant.split(';').next().expect("an end");
+            let (name, rest) = constant.split_once(": ").expect("a type");
+            let (_, expression) = rest.split_once('=').expect("a value");
+            let expression: Vec<_> = expression.split_whitespace().collect();
+            declared.push((name.to_owned(), expression.join(" ")));
         }
     }
     declared
@@ -75,4 +100,27 @@ fn the_page_lists_every_limit_with_its_value() {
     let code = in_the_code();
     assert!(code.len() > 80, "{} limits were found in the code", code.len());
     assert_eq!(on_the_page(), code);
+}
+
+/// Whether a line declares a constant whose name says that it bounds something.
+fn bounds_something(line: &str) -> bool {
+    let name = line.split_once("const ").and_then(|(_, rest)| rest.split(':').next());
+    name.is_some_and(|name| name.starts_with("MAX_") || name.contains("_MAX_"))
+}
+
+#[test]
+fn no_limit_stands_elsewhere() {
+    let rooms = ROOMS.map(|room| here().join(room));
+    let mut looked_at = 0;
+    for file in SOURCES.iter().flat_map(|folder| files(here().join(folder))) {
+        if rooms.iter().any(|room| file.starts_with(room)) {
+            continue;
+        }
+        looked_at += 1;
+        let text = fs::read_to_string(&file).expect("a text");
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            assert!(!bounds_something(line), "{}: {line}", file.display());
+        }
+    }
+    assert!(looked_at > 200, "{looked_at} files were looked at");
 }

@@ -16,12 +16,11 @@ use super::place::{bytes_of, check_places, place};
 use super::{Caller, Refusal, Registry, Statement};
 use crate::discovery::{Key, LegacyPeerRecord, SignedPeerRecord};
 use crate::limits::{
-    MAX_REGISTRY_CIDS_PER_PEER, MAX_REGISTRY_SNAPSHOT_BYTES, MAX_REGISTRY_TOPICS_PER_PEER,
-    REGISTRY_MAX_TTL_SECONDS, REGISTRY_TTL_SECONDS,
+    MAX_REGISTRY_KEYS_PER_PEER, MAX_REGISTRY_SNAPSHOT_BYTES, REGISTRY_MAX_TTL_SECONDS,
+    REGISTRY_TTL_SECONDS,
 };
 
 const MAGIC: &[u8] = b"peerage registry 1\n";
-const MAX_PLACES: usize = MAX_REGISTRY_CIDS_PER_PEER + MAX_REGISTRY_TOPICS_PER_PEER + 1;
 
 /// Why bytes are no snapshot of a registry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -170,7 +169,7 @@ impl Peer {
     fn read(self, last: u64, now: Duration) -> Option<Restored> {
         let peer = PeerId::from_bytes(&self.peer).ok()?;
         let seen = self.seen.iter().filter_map(|ip| ip_from_wire(ip)).collect();
-        let places = self.places.iter().take(MAX_PLACES);
+        let places = self.places.iter().take(MAX_REGISTRY_KEYS_PER_PEER);
         let places: Vec<_> = places.filter_map(|one| one.read(&peer, last, now)).collect();
         let statement = self.statement(peer)?;
         let caller = Caller { peer, seen };

@@ -11,15 +11,10 @@ use serde_bytes::ByteBuf;
 
 use crate::discovery::registry::Listing;
 use crate::discovery::{LegacyPeerRecord, SignedPeerRecord};
-use crate::limits::{MAX_TRACKER_ANSWER_BYTES, MAX_TRACKER_RESULTS};
-
-/// How deep a message nests: an answer, its list, a peer, its addresses; and
-/// as much again for fields of other versions.
-const MAX_DEPTH: usize = 16;
-
-/// How many texts a list holds: all keys of a peer, and then some, so that a
-/// list that is too long for its purpose is answered and not malformed.
-const MAX_TEXTS: usize = 256;
+use crate::limits::{
+    MAX_TRACKER_ANSWER_BYTES, MAX_TRACKER_MESSAGE_DEPTH, MAX_TRACKER_MESSAGE_TEXTS,
+    MAX_TRACKER_RESULTS,
+};
 
 /// A message, either way.
 ///
@@ -38,7 +33,7 @@ pub enum Message {
         /// Who it is: its peer id in base58.
         peer_id: String,
         /// Where it is: multiaddresses as text.
-        #[serde(deserialize_with = "at_most::<_, _, MAX_TEXTS>")]
+        #[serde(deserialize_with = "at_most::<_, _, MAX_TRACKER_MESSAGE_TEXTS>")]
         addresses: Vec<String>,
         /// Its [`SignedPeerRecord`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +43,7 @@ pub enum Message {
         legacy_record: Option<ByteBuf>,
         /// What it wants to be found under: keys as text.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        #[serde(deserialize_with = "at_most::<_, _, MAX_TEXTS>")]
+        #[serde(deserialize_with = "at_most::<_, _, MAX_TRACKER_MESSAGE_TEXTS>")]
         keys: Vec<String>,
         /// For how many seconds; an hour if it does not say.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +52,9 @@ pub enum Message {
     /// It is kept, for as long as was asked.
     ClientAnnouncementOk,
     /// Where are these peers?
-    QueryClientAnnouncement(#[serde(deserialize_with = "at_most::<_, _, MAX_TEXTS>")] Vec<String>),
+    QueryClientAnnouncement(
+        #[serde(deserialize_with = "at_most::<_, _, MAX_TRACKER_MESSAGE_TEXTS>")] Vec<String>,
+    ),
     /// Those that are known.
     QueryClientAnnouncementResponse(
         #[serde(deserialize_with = "at_most::<_, _, MAX_TRACKER_RESULTS>")] Vec<PeerAddresses>,
@@ -109,7 +106,7 @@ pub struct PeerAddresses {
     /// Who it is: its peer id in base58.
     pub peer_id: String,
     /// Where it is: multiaddresses as text.
-    #[serde(deserialize_with = "at_most::<_, _, MAX_TEXTS>")]
+    #[serde(deserialize_with = "at_most::<_, _, MAX_TRACKER_MESSAGE_TEXTS>")]
     pub addresses: Vec<String>,
     /// Its own word for it: a [`SignedPeerRecord`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,7 +165,7 @@ impl Message {
             return Err(DecodeError::TooLarge(bytes.len()));
         }
         let mut reader = rmp_serde::Deserializer::new(std::io::Cursor::new(bytes));
-        reader.set_max_depth(MAX_DEPTH);
+        reader.set_max_depth(MAX_TRACKER_MESSAGE_DEPTH);
         let malformed = |error: rmp_serde::decode::Error| DecodeError::Malformed(error.to_string());
         let message = Self::deserialize(&mut reader).map_err(malformed)?;
         if reader.position() != bytes.len() as u64 {

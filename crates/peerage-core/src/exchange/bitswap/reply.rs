@@ -7,11 +7,10 @@ use super::{
     message::{Message, Payload, Presence},
     prefix::Prefix,
 };
-use crate::{data::Cid, limits::BITSWAP_REPLY_BYTES};
-
-/// How many wants are answered in one message at most: 1,024 names take less
-/// than 100 KiB, and a peer that asks for many small blocks hears soon.
-const MAX_ANSWERS: usize = 1024;
+use crate::{
+    data::Cid,
+    limits::{BITSWAP_REPLY_BYTES, MAX_BITSWAP_ANSWERS_PER_MESSAGE},
+};
 
 /// What was found for a want.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +58,7 @@ impl Reply {
     /// Whether the message should be sent before more is added.
     #[must_use]
     pub const fn is_full(&self) -> bool {
-        self.block_bytes >= BITSWAP_REPLY_BYTES || self.answers >= MAX_ANSWERS
+        self.block_bytes >= BITSWAP_REPLY_BYTES || self.answers >= MAX_BITSWAP_ANSWERS_PER_MESSAGE
     }
 
     /// The bytes of blocks in the message.

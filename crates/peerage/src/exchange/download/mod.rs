@@ -46,6 +46,7 @@ pub use self::{
 };
 use crate::{
     exchange::bitswap::Bitswap,
+    limits::MAX_DOWNLOAD_PROVIDERS,
     node::Node,
     store::Store,
     sync::{blocking, finished, lock},
@@ -58,9 +59,6 @@ const SLOTS_FIRST: usize = 3;
 /// Streams in use at once with each further provider, so that all together stay
 /// far below the memory that a side may use.
 const SLOTS_FURTHER: usize = 1;
-
-/// Providers asked at once; more are not better on one line.
-const MAX_PROVIDERS: usize = 8;
 
 /// How often progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -198,7 +196,7 @@ async fn from_providers(
     let mut more = true;
     while !shared.is_done() && !shared.stopped().is_cancelled() {
         tokio::select! {
-            next = providers.next(), if more && workers.len() < MAX_PROVIDERS => match next {
+            next = providers.next(), if more && workers.len() < MAX_DOWNLOAD_PROVIDERS => match next {
                 Some(provider) => {
                     let accounts = shared.accounts();
                     if let Some(known) = accounts.iter().find(|a| a.peer == provider.peer) {

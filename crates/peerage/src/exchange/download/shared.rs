@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{GetEvent, Provider, disk::OutputFile, error::GetError};
+use crate::limits::MAX_PROVIDER_ADDRESSES;
 use crate::sync::lock;
 
 /// How often an idle worker looks whether a slower one holds something.
@@ -25,10 +26,6 @@ pub(crate) struct Taken {
     pub(crate) unit: Unit<OutputFile>,
     pub(crate) let_go: CancellationToken,
 }
-
-/// Addresses kept of one provider. Those of a link and of the announcement of a
-/// machine with several interfaces fit; more are not worth dialling.
-const MAX_PROVIDER_ADDRESSES: usize = 32;
 
 /// One provider's account.
 pub(crate) struct Account {

@@ -4,7 +4,7 @@ use std::{future::Future, time::Duration};
 
 use crate::limits::{
     GATEWAY_STALL_SECONDS, MAX_BLOCK_BYTES, MAX_GATEWAY_HEADER_BYTES, MAX_GATEWAY_HEADERS,
-    MAX_GATEWAY_SENTENCE_BYTES,
+    MAX_GATEWAY_SENTENCE_BYTES, MAX_GATEWAY_SHOWN_CHARACTERS,
 };
 use bytes::{Bytes, BytesMut};
 use futures::{AsyncRead, AsyncWrite};
@@ -227,8 +227,7 @@ async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Result<T
 /// A peer's text as one line without control characters, cut to a length that
 /// fits an error message.
 fn printable(text: &[u8]) -> String {
-    const MAX_CHARACTERS: usize = 300;
     let text = String::from_utf8_lossy(text);
     let clean = |c: char| if c.is_control() { ' ' } else { c };
-    text.trim().chars().take(MAX_CHARACTERS).map(clean).collect()
+    text.trim().chars().take(MAX_GATEWAY_SHOWN_CHARACTERS).map(clean).collect()
 }

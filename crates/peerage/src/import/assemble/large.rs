@@ -8,8 +8,9 @@ use super::{Assembly, Item, PIECE_BYTES};
 use crate::{
     import::{
         ImportError,
-        hashing::{Job, MAX_ATTEMPTS, Trouble},
+        hashing::{Job, Trouble},
     },
+    limits::MAX_IMPORT_ATTEMPTS,
     store::os::{self, Stat},
 };
 
@@ -111,7 +112,7 @@ impl Assembly<'_> {
     /// recorded under the old one stays marked as to be hashed again.
     fn start_again(&mut self, number: u32, large: LargeFile) -> Result<(), ImportError> {
         self.stop_issuing(number);
-        if large.attempt >= MAX_ATTEMPTS {
+        if large.attempt >= MAX_IMPORT_ATTEMPTS {
             return Err(ImportError::Changing { path: large.item.path });
         }
         let again = self.number()?;

@@ -20,7 +20,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use crate::limits::{MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
+use crate::limits::{
+    MAX_WINDOW_GROWTH, MAX_YAMUX_FRAME_BYTES, MAX_YAMUX_STREAMS, MAX_YAMUX_WAITING_STREAMS,
+};
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 use yamux::{Connection, ConnectionError, DEFAULT_CREDIT, Mode};
@@ -37,26 +39,13 @@ pub const PROTOCOL: &str = "/yamux/1.0.0";
 /// task that fills them and the one that encrypts them.
 pub const FRAME_BYTES: usize = 128 * 1024;
 
-/// How many streams yamux itself carries. Crate `yamux` ends the connection
-/// over one more, so this leaves room for the node to refuse single streams
-/// before: its limit each way, and what is still being closed.
-const MAX_STREAMS: usize = 4 * MAX_STREAMS_PER_CONNECTION;
-
-/// How many streams of the remote wait until the swarm takes them; more are
-/// reset.
-const MAX_WAITING_STREAMS: usize = MAX_STREAMS_PER_CONNECTION;
-
-/// The largest frame that crate `yamux` is given: it makes room for all of it
-/// before the first byte has come.
-const MAX_FRAME_BYTES: u32 = 256 * 1024;
-
 fn config() -> yamux::Config {
     let mut config = yamux::Config::default();
     config
         .set_split_send_size(FRAME_BYTES)
-        .set_max_num_streams(MAX_STREAMS)
+        .set_max_num_streams(MAX_YAMUX_STREAMS)
         .set_max_connection_receive_window(Some(
-            MAX_STREAMS * DEFAULT_CREDIT as usize + MAX_WINDOW_GROWTH,
+            MAX_YAMUX_STREAMS * DEFAULT_CREDIT as usize + MAX_WINDOW_GROWTH,
         ));
     config
 }
@@ -75,7 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Muxer<S> {
     pub(crate) fn new(socket: S, dialled: bool) -> Self {
         let mode = if dialled { Mode::Client } else { Mode::Server };
         Self {
-            connection: Connection::new(Split::new(socket, MAX_FRAME_BYTES), config(), mode),
+            connection: Connection::new(Split::new(socket, MAX_YAMUX_FRAME_BYTES), config(), mode),
             waiting: VecDeque::new(),
             wanted: None,
         }
@@ -121,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<S> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<StreamMuxerEvent, Self::Error>> {
         let stream = ready!(self.poll_connection(cx))?;
-        if self.waiting.len() < MAX_WAITING_STREAMS {
+        if self.waiting.len() < MAX_YAMUX_WAITING_STREAMS {
             self.waiting.push_back(stream);
             if let Some(waker) = self.wanted.take() {
                 waker.wake();

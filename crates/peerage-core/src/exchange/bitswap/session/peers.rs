@@ -11,16 +11,12 @@ use super::Choice;
 use crate::{
     data::Cid,
     exchange::bitswap::Entry,
-    limits::{BITSWAP_WINDOW_BYTES, MAX_BITSWAP_SESSION_WANTS},
+    limits::{BITSWAP_WINDOW_BYTES, MAX_BITSWAP_ASKED_PER_PEER, MAX_BITSWAP_SESSION_WANTS},
 };
 
 /// What blocks are taken to weigh before the first has come: the chunk size of
 /// the default profile. A lower guess would ask for more than the window holds.
 const FIRST_GUESS_BYTES: usize = 1024 * 1024;
-
-/// How many wants may be with one peer, however small the blocks: half of what
-/// Kubo and Helia remember of a peer (1,024), so that a second session fits.
-const MAX_ASKED: usize = 512;
 
 /// How many later wants a peer may answer first before an older one counts as
 /// passed over, beyond those that were asked before it: peers look blocks up
@@ -130,7 +126,7 @@ impl Peer {
 
     fn has_room(&self, ready_bytes: usize) -> bool {
         let expected = self.expected_bytes() + ready_bytes;
-        self.asked.len() < MAX_ASKED && expected < BITSWAP_WINDOW_BYTES
+        self.asked.len() < MAX_BITSWAP_ASKED_PER_PEER && expected < BITSWAP_WINDOW_BYTES
     }
 
     fn has_passed_over(&self, asked: &Asked, now: Duration, timeout: Duration) -> bool {
