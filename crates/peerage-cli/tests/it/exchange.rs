@@ -172,9 +172,9 @@ fn what_a_peer_has_not_got_is_not_found_in_whole_sentences() {
     fs::write(ann.work().join("a.txt"), "from ann").unwrap();
     let (_share, link) = share(&ann, &["a.txt"]);
     let cid = "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e";
-    let (before, after) = link.split_once("bafk").unwrap();
-    let others = &after[after.find('/').unwrap()..];
-    let finished = bob.run(&["get", &format!("{before}{cid}{others}")]);
+    let (version, shared) = link.split_once('/').unwrap();
+    let (_, where_and_what) = shared.split_once('/').unwrap();
+    let finished = bob.run(&["get", &format!("{version}/{cid}/{where_and_what}")]);
     assert_eq!(finished.code, Some(6), "{}", finished.errors);
     let at = finished.errors.find("error: ").unwrap();
     let lines: Vec<_> = finished.errors[at..].lines().collect();
