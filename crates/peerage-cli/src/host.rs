@@ -4,6 +4,7 @@ use std::{
     fmt,
     fs::{File, TryLockError},
     net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::Arc,
 };
@@ -203,7 +204,7 @@ fn machine_name() -> String {
 pub(crate) fn lock(home: &Home) -> Result<File, OpenFailure> {
     let failed = |error| Failure::writing(&"the home's lock", &error);
     let mut options = File::options();
-    options.create(true).truncate(false).write(true);
+    options.create(true).truncate(false).write(true).mode(0o600);
     let file = options.open(home.path().join("lock")).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

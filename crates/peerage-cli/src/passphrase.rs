@@ -1,6 +1,6 @@
 //! Passphrases: from the terminal, or from a file for those who have none.
 
-use std::{env, fs, io};
+use std::{env, fs, io, os::unix::fs::PermissionsExt as _};
 
 use crate::failure::{Code, Failure};
 
@@ -41,8 +41,13 @@ fn from_file() -> Result<Option<String>, Failure> {
     let Some(path) = env::var_os(FILE) else {
         return Ok(None);
     };
-    let text = fs::read_to_string(&path)
-        .map_err(|error| Failure::reading(&path.to_string_lossy(), &error))?;
+    let failed = |error| Failure::reading(&path.to_string_lossy(), &error);
+    let about = fs::metadata(&path).map_err(failed)?;
+    if about.permissions().mode() & 0o022 != 0 {
+        let cause = format!("others can write to {}", path.to_string_lossy());
+        return Err(Failure::new(Code::Identity, cause, "take that right from them (chmod go-w)"));
+    }
+    let text = fs::read_to_string(&path).map_err(failed)?;
     Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
 }
 

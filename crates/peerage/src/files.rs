@@ -28,6 +28,11 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Whether a file or folder is this process's user's.
+pub(crate) fn is_own(about: &Metadata) -> bool {
+    about.uid() == rustix::process::geteuid().as_raw()
+}
+
 /// Whether others than the owner have one of these rights (of `0o077`).
 pub(crate) fn others_may(about: &Metadata, rights: u32) -> bool {
     about.mode() & 0o077 & rights != 0

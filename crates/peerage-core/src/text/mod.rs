@@ -232,6 +232,28 @@ impl FileName {
         Ok(Self(bytes.into()))
     }
 
+    /// The name as one that a listing shows: one that begins with a dot begins
+    /// with `_` instead.
+    ///
+    /// A file whose name somebody else chose alone, put beside what is there,
+    /// must not be taken for a setting of its folder: shells and many programs
+    /// read such files unasked, and nobody sees that one has come.
+    ///
+    /// ```
+    /// use peerage_core::text::{FileName, Platform};
+    ///
+    /// let name = FileName::parse(b".bash_profile", Platform::Unix)?;
+    /// assert_eq!(name.unhidden().as_bytes(), b"_bash_profile");
+    /// # Ok::<(), peerage_core::text::FileNameError>(())
+    /// ```
+    #[must_use]
+    pub fn unhidden(mut self) -> Self {
+        if let Some(first) = self.0.first_mut().filter(|first| **first == b'.') {
+            *first = b'_';
+        }
+        self
+    }
+
     /// The name's bytes, as they came.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {

@@ -50,8 +50,8 @@ impl Home {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be made, or others can write to it and so put
-    /// keys of theirs in it.
+    /// When the folder cannot be made, or it is another user's, or others can
+    /// write to it: they could put keys of theirs in it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let path = path.into();
         match files::private_folder(&path).and_then(|()| refuse_shared(&path)) {
@@ -80,9 +80,13 @@ impl Home {
 }
 
 fn refuse_shared(path: &Path) -> io::Result<()> {
-    if files::others_may(&std::fs::metadata(path)?, 0o022) {
-        let reason = "others can write to it, which `chmod go-w` ends";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    let about = std::fs::metadata(path)?;
+    let refused = |reason| Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
+    if !files::is_own(&about) {
+        return refused("it is another user's");
+    }
+    if files::others_may(&about, 0o022) {
+        return refused("others can write to it, which `chmod go-w` ends");
     }
     Ok(())
 }

@@ -95,3 +95,10 @@ pub const MAX_BITSWAP_QUEUED_ENTRIES: usize = 16_384;
 /// A block of up to this many bytes is sent at once to a peer that only asked
 /// whether it is there, as Kubo and Helia do: the answer costs about the same.
 pub const BITSWAP_SMALL_BLOCK_BYTES: u64 = 1024;
+
+// --- downloads ---
+
+/// How many names are tried for the folder that a download grows in. Another
+/// user who knows the CID can take some; who takes all has reached that he must
+/// be asked to stop, and no more.
+pub const MAX_STAGING_NAMES: usize = 8;

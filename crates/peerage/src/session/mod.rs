@@ -353,7 +353,8 @@ impl Session {
         stop: CancellationToken,
     ) -> Result<Got, GetError> {
         let name = match target.name() {
-            Some(name) => name.as_bytes().to_vec(),
+            // Whoever made the link chose it, and nobody has looked at it.
+            Some(name) => name.clone().unhidden().as_bytes().to_vec(),
             None => target.cid().to_string().into_bytes(),
         };
         let request = GetRequest {

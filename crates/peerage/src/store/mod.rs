@@ -98,7 +98,7 @@ impl Store {
     /// folder cannot be made, or what is in it is not a store that we read.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let folder = |source| StoreError::Folder { path: dir.to_path_buf(), source };
-        fs::create_dir_all(dir).map_err(folder)?;
+        crate::files::private_folder(dir).map_err(folder)?;
         let file = private_file(&dir.join(FILE_NAME)).map_err(folder)?;
         let backend = redb::backends::FileBackend::new(file)?;
         Self::with_backend(backend).map_err(|error| match error {

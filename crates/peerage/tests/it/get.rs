@@ -250,6 +250,74 @@ async fn an_interrupted_get_continues_from_what_is_right_on_disk() {
     assert_eq!(bob.session.store().trees().len(), 1, "earlier tries are forgotten");
 }
 
+/// Where a download of `share` grows.
+fn staging_of(peer: &Peer, share: &Share) -> PathBuf {
+    let cid = share.imported.root.to_string();
+    peer.path("got").join(format!(".peerage-{}.partial", &cid[cid.len() - 20..]))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_cannot_name_a_hidden_file() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let file = alice.path(".bash_profile");
+    fs::write(&file, "touch pwned").unwrap();
+    let share = alice.share(&file).await;
+    let got = bob.get(&share).await.unwrap();
+    assert_eq!(got.path, bob.path("got/_bash_profile"));
+    assert!(!bob.path("got/.bash_profile").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_others_made_first_is_passed_over() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let file = alice.path("tool");
+    fs::write(&file, bytes(3 << 20, 7)).unwrap();
+    let share = alice.share(&file).await;
+    let planted = staging_of(&bob, &share);
+    fs::create_dir_all(&planted).unwrap();
+    fs::write(planted.join("tool"), "planted").unwrap();
+    // Whoever it belongs to: others may write to it.
+    fs::set_permissions(&planted, fs::Permissions::from_mode(0o777)).unwrap();
+    let got = bob.get(&share).await.unwrap();
+    assert_eq!(fs::read(&got.path).unwrap(), bytes(3 << 20, 7));
+    assert_eq!(fs::read(planted.join("tool")).unwrap(), b"planted", "nothing went there");
+    assert_eq!(leftovers(&bob.path("got")), [planted]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_has_another_name_too_is_replaced() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let file = alice.path("tool");
+    fs::write(&file, bytes(3 << 20, 7)).unwrap();
+    let share = alice.share(&file).await;
+    let staging = staging_of(&bob, &share);
+    fs::create_dir_all(&staging).unwrap();
+    fs::set_permissions(&staging, fs::Permissions::from_mode(0o700)).unwrap();
+    let elsewhere = bob.path("elsewhere");
+    fs::write(&elsewhere, bytes(3 << 20, 7)).unwrap();
+    fs::hard_link(&elsewhere, staging.join("tool")).unwrap();
+    let got = bob.get(&share).await.unwrap();
+    fs::write(&elsewhere, "evil").unwrap();
+    assert_eq!(fs::read(&got.path).unwrap(), bytes(3 << 20, 7));
+    assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graph_gives_no_more_rights_than_the_umask_leaves() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let file = alice.path("open to all");
+    fs::write(&file, "x").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o777)).unwrap();
+    let share = alice.share(&file).await;
+    let got = bob.get(&share).await.unwrap();
+    let plain = bob.path("plain");
+    fs::File::create(&plain).unwrap();
+    let denied = 0o666 & !plain.metadata().unwrap().mode() & 0o777;
+    let mode = got.path.metadata().unwrap().mode() & 0o777;
+    assert_eq!(mode & denied, 0, "{mode:o}");
+    assert_eq!(mode & 0o700, 0o700, "{mode:o}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn several_providers_share_the_work_and_one_may_go() {
     let (alice, bob, carol) = (Peer::new().await, Peer::new().await, Peer::new().await);

@@ -12,7 +12,7 @@ use std::{
     },
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -421,13 +421,27 @@ fn modified(found: &std::fs::Metadata) -> Modified {
     }
 }
 
+/// The rights that this user takes from whatever is made in his name: a graph
+/// of somebody else gives no more than that leaves.
+fn umask() -> Mode {
+    static MASK: OnceLock<Mode> = OnceLock::new();
+    // It can be read only by setting it. What another thread makes in between is
+    // private.
+    *MASK.get_or_init(|| {
+        let mask = rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        rustix::process::umask(mask);
+        mask
+    })
+}
+
 /// Sets what is known of a file or folder: permissions and modification time.
 fn set_metadata(
     handle: impl rustix::fd::AsFd,
     metadata: &Metadata,
 ) -> Result<(), rustix::io::Errno> {
     if let Some(mode) = metadata.mode {
-        rustix::fs::fchmod(&handle, Mode::from_raw_mode(mode & PERMITTED_MODE))?;
+        let mode = Mode::from_raw_mode(mode & PERMITTED_MODE) - umask();
+        rustix::fs::fchmod(&handle, mode)?;
     }
     match timestamps(metadata) {
         Some(times) => rustix::fs::futimens(&handle, &times),

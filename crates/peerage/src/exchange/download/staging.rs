@@ -17,11 +17,12 @@ use std::{
 
 use peerage_core::{data::Cid, exchange::download::EntryPath};
 use rustix::{
-    fs::{self, AtFlags, FlockOperation, Mode, OFlags, RenameFlags},
+    fs::{self, AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags},
     io::Errno,
 };
 
 use super::error::GetError;
+use crate::limits::MAX_STAGING_NAMES;
 
 /// How many characters of the CID name the folder: enough to be unique on one
 /// disk, and from the end, where CIDs differ.
@@ -52,16 +53,7 @@ impl Staging {
             return Err(GetError::OutputExists { path: output });
         }
         std::fs::create_dir_all(directory).map_err(|e| GetError::write(directory, e))?;
-        let text = root.to_string();
-        let tail = &text[text.len().saturating_sub(CID_CHARACTERS)..];
-        let folder = directory.join(format!(".peerage-{tail}.partial"));
-        create_private(&folder)?;
-        let handle = fs::open(
-            &folder,
-            OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW,
-            Mode::empty(),
-        )
-        .map_err(|e| GetError::write(&folder, e.into()))?;
+        let (folder, handle) = own_folder(directory, root)?;
         fs::flock(&handle, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| GetError::AlreadyRunning { path: folder.clone() })?;
         let staging = Self { folder, handle, name: name.to_vec(), output };
@@ -102,15 +94,30 @@ impl Staging {
         relative
     }
 
-    /// Opens a file for reading and writing, creating it where needed.
+    /// Opens a file for reading and writing, creating it where needed, and in
+    /// the place of what others could change too.
     pub(crate) fn open_file(&self, path: &EntryPath) -> Result<File, GetError> {
         let flags = OFlags::CREATE | OFlags::RDWR;
-        self.open_below(path, flags).map(File::from).map_err(|e| self.failed_at(path, e))
+        let file = match self.open_below(path, flags).and_then(|file| self.own(file)) {
+            Err(Errno::PERM) => fs::unlinkat(&self.handle, self.relative(path), AtFlags::empty())
+                .and_then(|()| self.open_below(path, flags | OFlags::EXCL)),
+            opened => opened,
+        };
+        file.map(File::from).map_err(|e| self.failed_at(path, e))
     }
 
     /// Opens a file for reading if an earlier try left one.
     pub(crate) fn existing_file(&self, path: &EntryPath) -> Option<File> {
-        self.open_below(path, OFlags::RDWR).ok().map(File::from)
+        self.open_below(path, OFlags::RDWR).and_then(|file| self.own(file)).ok().map(File::from)
+    }
+
+    /// A plain file of this folder's owner that has no other name: through
+    /// another one it could be changed after it was verified.
+    fn own(&self, file: OwnedFd) -> Result<OwnedFd, Errno> {
+        let (folder, about) = (fs::fstat(&self.handle)?, fs::fstat(&file)?);
+        let is_plain = FileType::from_raw_mode(about.st_mode) == FileType::RegularFile;
+        let is_own = about.st_uid == folder.st_uid && about.st_nlink == 1;
+        if is_plain && is_own { Ok(file) } else { Err(Errno::PERM) }
     }
 
     /// Creates a folder; one that is there already is kept.
@@ -204,12 +211,43 @@ impl Staging {
     }
 }
 
-fn create_private(folder: &Path) -> Result<(), GetError> {
+/// The folder of a root, made if it is not there. Who knows the CID can guess
+/// its name, and make one first where many may write: a folder that others can
+/// change is passed over, since they could change what has been verified.
+fn own_folder(directory: &Path, root: &Cid) -> Result<(PathBuf, OwnedFd), GetError> {
+    let text = root.to_string();
+    let tail = &text[text.len().saturating_sub(CID_CHARACTERS)..];
+    for number in 1..=MAX_STAGING_NAMES {
+        let number = if number == 1 { String::new() } else { format!("-{number}") };
+        let folder = directory.join(format!(".peerage-{tail}{number}.partial"));
+        let is_new = create_private(&folder)?;
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        match fs::open(&folder, flags, Mode::empty()) {
+            // A new one is ours also where the disk knows no owners and modes.
+            Ok(handle) if is_new || is_ours(&handle) => return Ok((folder, handle)),
+            // Another user's, or none: a link, a file.
+            Ok(_) | Err(Errno::ACCESS | Errno::LOOP | Errno::NOTDIR) => {}
+            Err(error) => return Err(GetError::write(&folder, error.into())),
+        }
+    }
+    let taken = io::Error::new(io::ErrorKind::AlreadyExists, "others hold the names for it");
+    Err(GetError::write(directory, taken))
+}
+
+/// Makes a folder that only its owner can enter; whether it was not there.
+fn create_private(folder: &Path) -> Result<bool, GetError> {
     use std::os::unix::fs::DirBuilderExt;
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
-        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(GetError::write(folder, e)),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(GetError::write(folder, e)),
     }
+}
+
+/// Whether a folder is ours, and others may not write to it.
+fn is_ours(folder: &OwnedFd) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    fs::fstat(folder).is_ok_and(|about| about.st_uid == own && about.st_mode & 0o022 == 0)
 }
 
 /// Permissions of new files and folders before the umask; the folder around
