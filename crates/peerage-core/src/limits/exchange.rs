@@ -35,6 +35,27 @@ pub const DOWNLOAD_UNIT_BYTES: u64 = 16 * 1024 * 1024;
 /// into shards of 256 entries and stay far below.
 pub const DOWNLOAD_PENDING_ITEMS: usize = 250_000;
 
+/// How many files, folders and links a download makes without being asked: ten
+/// times the largest share that was tried. A folder that names itself again and
+/// again stands for billions.
+pub const DOWNLOAD_ENTRIES: u64 = 2_000_000;
+
+/// How many files, folders and links of folders that came before a download
+/// makes without being asked: what takes a second or two to make.
+pub const DOWNLOAD_REPEATED_ENTRIES: u64 = 100_000;
+
+/// How many times all that came once may come again besides: more than the
+/// backups that people keep.
+pub const DOWNLOAD_REPEATS: u64 = 30;
+
+/// How many bytes a download makes without being asked, of content of which
+/// nobody said how large it is: 256 GiB, more than most disks have free.
+pub const DOWNLOAD_UNPROMISED_BYTES: u64 = 256 * 1024 * 1024 * 1024;
+
+/// How many bytes content may have beyond twice what was said: 1 GiB, for what
+/// millions of small files take beside their bytes.
+pub const DOWNLOAD_PROMISED_MARGIN_BYTES: u64 = 1024 * 1024 * 1024;
+
 /// How many links may lie between the root and a block: folders in folders,
 /// their shards, and the nodes of a file. File systems stop at a few hundred.
 pub const DOWNLOAD_GRAPH_DEPTH: u16 = 512;

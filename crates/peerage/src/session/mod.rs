@@ -31,7 +31,7 @@ use crate::{
     },
     exchange::{
         bitswap::Bitswap,
-        download::{self, Context, GetError, GetEvent, GetRequest, Got, Provider},
+        download::{self, Allowance, Context, GetError, GetEvent, GetRequest, Got, Provider},
         gateway::{self, Gateway, GatewayEvent},
     },
     home::Home,
@@ -362,6 +362,7 @@ impl Session {
             name,
             directory,
             size: target.size(),
+            allowance: Allowance::promised(target.size()),
             patience: PATIENCE,
         };
         let named = target.providers().iter().map(|provider| Provider {

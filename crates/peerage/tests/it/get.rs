@@ -19,7 +19,7 @@ use peerage::{
     exchange::{
         BlockSource, SourceError,
         bitswap::Bitswap,
-        download::{GetError, GetEvent, Got, Provider},
+        download::{Excess, GetError, GetEvent, Got, Provider},
         gateway::{self, Gateway},
     },
     home::Home,
@@ -519,6 +519,78 @@ fn folder(entries: &[(&[u8], Cid)]) -> Block {
     }
     let (bytes, _) = node.finish(&[0x08, 0x01]);
     Block::new(0x70, HashKind::default(), bytes)
+}
+
+/// A file of 2^40 bytes in 41 blocks, from a megabyte on each twice as large.
+fn petabyte(store: &Store) -> Block {
+    let leaf = Block::new(0x55, HashKind::default(), Bytes::from(vec![7; 1 << 20]));
+    let (mut below, mut size) = (leaf.clone(), 1_u64 << 20);
+    let mut blocks = vec![leaf];
+    for _ in 0..20 {
+        let mut unixfs = vec![0x08, 0x02, 0x18];
+        varint(&mut unixfs, 2 * size);
+        for _ in 0..2 {
+            unixfs.push(0x20);
+            varint(&mut unixfs, size);
+        }
+        let mut node = Writer::with_capacity(256);
+        for _ in 0..2 {
+            node.link(below.cid(), b"", b"", size);
+        }
+        let (bytes, _) = node.finish(&unixfs);
+        below = Block::new(0x70, HashKind::default(), bytes);
+        blocks.push(below.clone());
+        size *= 2;
+    }
+    store.put(&blocks).unwrap();
+    below
+}
+
+fn varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graph_that_says_that_it_is_too_large_leaves_nothing() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let root = petabyte(alice.session.store());
+    let link = alice.session.link(*root.cid(), b"small", 10).unwrap();
+    let refused = bob.get_link(link, Vec::new(), |_| {}, CancellationToken::new()).await;
+    assert!(matches!(refused, Err(GetError::TooMuch(Excess::Bytes { .. }))), "{refused:?}");
+    assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_graph_that_hides_its_size_is_noticed_where_it_lies() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let file = petabyte(alice.session.store());
+    // It says that the file has ten bytes.
+    let root = folder(&[(b"huge", *file.cid())]);
+    alice.session.store().put(std::slice::from_ref(&root)).unwrap();
+    let link = alice.session.link(*root.cid(), b"small", 10).unwrap();
+    let refused = bob.get_link(link, Vec::new(), |_| {}, CancellationToken::new()).await;
+    assert!(matches!(refused, Err(GetError::TooMuch(Excess::Bytes { .. }))), "{refused:?}");
+    assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thirty_folders_do_not_become_a_billion() {
+    let (alice, bob) = (Peer::new().await, Peer::new().await);
+    let mut below = folder(&[]);
+    let mut blocks = vec![below.clone()];
+    for _ in 0..30 {
+        below = folder(&[(b"a", *below.cid()), (b"b", *below.cid())]);
+        blocks.push(below.clone());
+    }
+    alice.session.store().put(&blocks).unwrap();
+    let link = alice.session.link(*below.cid(), b"small", 10).unwrap();
+    let refused = bob.get_link(link, Vec::new(), |_| {}, CancellationToken::new()).await;
+    assert!(matches!(refused, Err(GetError::TooMuch(Excess::Repeats { .. }))), "{refused:?}");
+    assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]

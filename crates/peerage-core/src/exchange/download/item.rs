@@ -183,6 +183,9 @@ pub fn expand<O: Output>(
     if item.depth > DOWNLOAD_GRAPH_DEPTH {
         return Err(ExpandError::TooDeep);
     }
+    if item.depth == 0 {
+        output.announced(announced(&view)).map_err(ExpandError::Output)?;
+    }
     let arrival = Arrival { block, depth: item.depth + 1 };
     match &item.place {
         Place::Entry(path) => arrival.entry(path, view, output),
@@ -190,6 +193,25 @@ pub fn expand<O: Output>(
         Place::Part { file, offset, length, .. } => {
             arrival.part(file, *offset, *length, view, output)
         }
+    }
+}
+
+/// How many bytes a root says that it and all below it hold. Nobody has proven
+/// that: a graph may hold more, which is noticed where it lies.
+fn announced(view: &View) -> u64 {
+    match view {
+        View::Raw(data) => data.len() as u64,
+        View::File { size, .. } => *size,
+        View::Directory { entries, .. } => {
+            entries.iter().fold(0, |sum, entry| sum.saturating_add(entry.total_size))
+        }
+        View::Shard { links, .. } => links.iter().fold(0, |sum, link| {
+            sum.saturating_add(match link {
+                ShardLink::Entry { entry, .. } => entry.total_size,
+                ShardLink::Shard { total_size, .. } => *total_size,
+            })
+        }),
+        View::Symlink { .. } => 0,
     }
 }
 
@@ -214,6 +236,7 @@ impl Arrival<'_> {
                 self.part(&file, 0, size, view, output)
             }
             View::Directory { entries, metadata } => {
+                self.list(entries.len(), output)?;
                 output.directory(path, metadata).map_err(ExpandError::Output)?;
                 output.keep(self.block).map_err(ExpandError::Output)?;
                 entries.iter().rev().map(|entry| self.child(path, entry)).collect()
@@ -228,6 +251,10 @@ impl Arrival<'_> {
                 Ok(Vec::new())
             }
         }
+    }
+
+    fn list<O: Output>(&self, count: usize, output: &mut O) -> Result<(), ExpandError<O::Error>> {
+        output.listing(self.block.cid(), count).map_err(ExpandError::Output)
     }
 
     fn shard<O: Output>(
@@ -252,6 +279,7 @@ impl Arrival<'_> {
         links: &[ShardLink],
         output: &mut O,
     ) -> Children<O> {
+        self.list(links.len(), output)?;
         output.keep(self.block).map_err(ExpandError::Output)?;
         links.iter().rev().map(|link| self.link(path, place, link)).collect()
     }

@@ -5,6 +5,7 @@
 //! still missing. Both are pure: the driver brings blocks and time, and an
 //! [`Output`] writes.
 
+mod allowance;
 mod item;
 mod output;
 mod plan;
@@ -12,6 +13,7 @@ mod plan;
 mod tests;
 
 pub use self::{
+    allowance::{Allowance, Excess},
     item::{EntryPath, ExpandError, Item, Place, expand},
     output::{Output, Piece},
     plan::{Fetch, Plan, ProviderId, TooWide, Unit, UnitId},

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::item::EntryPath;
-use crate::data::{Block, unixfs::Metadata};
+use crate::data::{Block, Cid, unixfs::Metadata};
 
 /// Bytes of a file that have arrived, still inside their verified block.
 #[derive(Debug)]
@@ -36,6 +36,28 @@ pub trait Output {
     type File: Clone;
     /// What can go wrong on the receiver's side.
     type Error;
+
+    /// The graph says that it holds about so many bytes; told once, before
+    /// anything else, of what the root says of what is below it.
+    ///
+    /// # Errors
+    ///
+    /// When that is more than the receiver takes.
+    fn announced(&mut self, bytes: u64) -> Result<(), Self::Error> {
+        let _ = bytes;
+        Ok(())
+    }
+
+    /// A folder, or a shard of one, lists so many entries; told each time that
+    /// it is met.
+    ///
+    /// # Errors
+    ///
+    /// When the receiver has met it too often.
+    fn listing(&mut self, cid: &Cid, entries: usize) -> Result<(), Self::Error> {
+        let _ = (cid, entries);
+        Ok(())
+    }
 
     /// A folder exists at `path`.
     ///

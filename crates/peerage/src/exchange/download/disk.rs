@@ -20,11 +20,11 @@ use std::{
 
 use peerage_core::{
     data::{Block, Cid, codec, layout::inline_frame, unixfs::Metadata, verify},
-    exchange::download::{EntryPath, Item, Output, Piece, Place, expand},
+    exchange::download::{Allowance, EntryPath, Item, Output, Piece, Place, expand},
 };
 use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT};
 
-use super::{error::GetError, staging::Staging};
+use super::{GetRequest, error::GetError, staging::Staging};
 use crate::store::{Batch, FileRecord, Frame, Modified, Store, StoreError, TreeId};
 use crate::sync::lock;
 
@@ -84,6 +84,7 @@ struct Inner {
     tree: TreeId,
     /// The staging folder as the store knows it.
     staged: PathBuf,
+    allowance: Mutex<Allowance>,
     counters: Counters,
     next_file: AtomicU32,
     recording: Mutex<Recording>,
@@ -103,14 +104,19 @@ impl Disk {
     /// # Errors
     ///
     /// When the store fails.
-    pub(crate) fn new(staging: Staging, store: Store, root: &Cid) -> Result<Self, GetError> {
-        let tree = store.add_tree(Some(*root), staging.folder())?;
+    pub(crate) fn new(
+        staging: Staging,
+        store: Store,
+        request: &GetRequest,
+    ) -> Result<Self, GetError> {
+        let tree = store.add_tree(Some(request.root), staging.folder())?;
         let staged = store.tree(tree).map(|tree| tree.base).unwrap_or_default();
         let inner = Arc::new(Inner {
             staging,
             store,
             tree,
             staged,
+            allowance: Mutex::new(request.allowance.clone()),
             counters: Counters::default(),
             next_file: AtomicU32::new(0),
             recording: Mutex::new(Recording { batch: Batch::new(tree), since: Instant::now() }),
@@ -336,7 +342,16 @@ impl Output for Disk {
     type File = OutputFile;
     type Error = GetError;
 
+    fn announced(&mut self, bytes: u64) -> Result<(), GetError> {
+        Ok(lock(&self.inner.allowance).look_at(bytes)?)
+    }
+
+    fn listing(&mut self, cid: &Cid, entries: usize) -> Result<(), GetError> {
+        Ok(lock(&self.inner.allowance).look_at_listing(cid, entries)?)
+    }
+
     fn directory(&mut self, path: &EntryPath, metadata: Metadata) -> Result<(), GetError> {
+        lock(&self.inner.allowance).take_entry(0)?;
         self.inner.staging.create_directory(path)?;
         if metadata != Metadata::default() {
             lock(&self.inner.directories).push((path.clone(), metadata));
@@ -350,6 +365,7 @@ impl Output for Disk {
         target: &[u8],
         metadata: Metadata,
     ) -> Result<(), GetError> {
+        lock(&self.inner.allowance).take_entry(0)?;
         lock(&self.inner.symlinks).push((path.clone(), target.to_vec(), metadata));
         Ok(())
     }
@@ -360,6 +376,7 @@ impl Output for Disk {
         size: u64,
         metadata: Metadata,
     ) -> Result<OutputFile, GetError> {
+        lock(&self.inner.allowance).take_entry(size)?;
         let file = OutputFile(Arc::new(FileState {
             path: path.clone(),
             size,

@@ -9,7 +9,7 @@ use std::{
 use peerage_core::{
     Advice,
     data::Cid,
-    exchange::download::{ExpandError, TooWide},
+    exchange::download::{Excess, ExpandError, TooWide},
 };
 
 use crate::store::StoreError;
@@ -92,6 +92,9 @@ pub enum GetError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The content stands for more files or bytes than are allowed.
+    #[error("the content is larger than it may be: {0}")]
+    TooMuch(Excess),
     /// The caller stopped it.
     #[error("stopped")]
     Cancelled,
@@ -119,6 +122,7 @@ impl Advice for GetError {
                 Some("ask whoever made the link for another peer: nothing wrong was kept")
             }
             Self::Malformed { .. } => Some("ask whoever made it to make it again"),
+            Self::TooMuch(excess) => excess.hint(),
             Self::Cancelled => {
                 Some("run the same command again to continue: what has arrived is kept")
             }
@@ -143,6 +147,12 @@ impl From<ExpandError<Self>> for GetError {
             ExpandError::Output(own) => own,
             malformed => Self::Malformed { reason: malformed.to_string() },
         }
+    }
+}
+
+impl From<Excess> for GetError {
+    fn from(excess: Excess) -> Self {
+        Self::TooMuch(excess)
     }
 }
 

@@ -29,6 +29,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
+pub use peerage_core::exchange::download::{Allowance, Excess};
 use peerage_core::{data::Cid, exchange::download::Item};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -77,6 +78,8 @@ pub struct GetRequest {
     pub directory: PathBuf,
     /// How many bytes there are, if the link says so.
     pub size: Option<u64>,
+    /// How much it may become.
+    pub allowance: Allowance,
     /// How long a provider that was lost is tried again, counted from the last
     /// block that any provider delivered.
     pub patience: Duration,
@@ -125,7 +128,8 @@ pub async fn get(
     let finishing = disk.clone();
     blocking(move || match result {
         Ok(()) => finishing.finish(),
-        Err(error @ GetError::Malformed { .. }) => {
+        // What goes on for ever would lie about in a hidden folder.
+        Err(error @ (GetError::Malformed { .. } | GetError::TooMuch(_))) => {
             finishing.discard();
             Err(error)
         }
@@ -142,7 +146,7 @@ async fn prepare(context: &Context, request: &GetRequest) -> Result<Disk, GetErr
     let (store, request) = (context.store.clone(), request.clone());
     blocking(move || {
         let staging = Staging::open(&request.directory, &request.name, &request.root)?;
-        let disk = Disk::new(staging, store, &request.root)?;
+        let disk = Disk::new(staging, store, &request)?;
         disk.counters().total.store(request.size.unwrap_or(0), Ordering::Relaxed);
         Ok(disk)
     })
