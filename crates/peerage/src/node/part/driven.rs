@@ -27,9 +27,12 @@ const COMMANDS: usize = 64;
 pub struct Driven<B: NetworkBehaviour, C> {
     behaviour: B,
     commands: mpsc::Receiver<C>,
-    on_command: Box<dyn FnMut(&mut B, C) + Send>,
-    on_event: Box<dyn FnMut(&mut B, B::ToSwarm) + Send>,
+    on_command: Act<B, C>,
+    on_event: Act<B, B::ToSwarm>,
 }
+
+/// What is done with a behaviour and something that came for it, or from it.
+type Act<B, T> = Box<dyn FnMut(&mut B, T) + Send>;
 
 impl<B: NetworkBehaviour, C> Driven<B, C> {
     /// The part, and where to send its commands: at most 64 wait.

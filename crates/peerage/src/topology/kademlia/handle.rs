@@ -208,7 +208,7 @@ impl Kademlia {
     async fn done(&self, command: impl FnOnce(Done) -> Command) -> Result<(), KademliaError> {
         let (done, finished) = oneshot::channel();
         self.0.commands.send(command(done)).await.map_err(|_| KademliaError::Stopped)?;
-        finished.await.unwrap_or_else(|_| Err(KademliaError::Stopped))
+        finished.await.unwrap_or(Err(KademliaError::Stopped))
     }
 }
 
