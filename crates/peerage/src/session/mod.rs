@@ -1,9 +1,12 @@
 //! A running peer of one home: its node, its store, what it serves, and what it
 //! finds. What an application holds.
 
+mod error;
 mod presence;
 mod search;
 mod ways;
+
+pub use self::error::{OpenError, ShareError};
 
 use std::{
     collections::VecDeque, convert::Infallible, net::SocketAddr, path::PathBuf, sync::Arc,
@@ -13,7 +16,6 @@ use std::{
 use futures::{StreamExt as _, stream::BoxStream};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use peerage_core::{
-    Advice,
     data::Cid,
     discovery::{Announcement, Key, Ports},
     link::{self, Link, LinkError, Target},
@@ -35,8 +37,8 @@ use crate::{
         gateway::{self, Gateway, GatewayEvent},
     },
     home::Home,
-    import::{self, ImportError, ImportOptions, Imported},
-    node::{Node, NodeConfig, SpawnError},
+    import::{self, ImportOptions, Imported},
+    node::{Node, NodeConfig},
     routing::TransportKind,
     store::{Store, StoreError, TreeId},
     topology::kademlia::{self, Kademlia, KademliaConfig},
@@ -97,61 +99,6 @@ impl SessionOptions {
             http: None,
             ways: Vec::new(),
             wide: Wide::default(),
-        }
-    }
-}
-
-/// Why a session could not begin.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The store is in use by another process, or damaged.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The node could not listen.
-    #[error(transparent)]
-    Node(#[from] SpawnError),
-    /// The plain HTTP face could not listen.
-    #[error("cannot serve HTTP at {address}: {source}")]
-    Http {
-        /// Where it should have been.
-        address: SocketAddr,
-        /// What the system says.
-        source: std::io::Error,
-    },
-    /// A protocol is served already.
-    #[error("the node serves {0} already")]
-    Served(&'static str),
-}
-
-impl Advice for OpenError {
-    fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Store(error) => error.hint(),
-            Self::Node(error) => error.hint(),
-            Self::Http { .. } => Some("choose another port"),
-            Self::Served(_) => Some("open one session a node"),
-        }
-    }
-}
-
-/// Why something could not be shared.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ShareError {
-    /// The files could not be read.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// No link can be made of it.
-    #[error(transparent)]
-    Link(#[from] LinkError),
-}
-
-impl Advice for ShareError {
-    fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Import(error) => error.hint(),
-            Self::Link(error) => error.hint(),
         }
     }
 }
@@ -276,7 +223,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When something cannot be read; see [`ImportError`].
+    /// When something cannot be read; see [`ShareError`].
     pub async fn share(
         &self,
         paths: Vec<PathBuf>,
