@@ -20,6 +20,7 @@ use super::dialling::Dialling;
 use super::error::ConnectError;
 use super::event::{Connection, Direction, DisconnectReason, NodeEvent};
 use super::hubs::Hubs;
+use super::keep::Kept;
 use super::line::Line;
 use super::part::Part;
 use super::ping::Watch;
@@ -37,6 +38,7 @@ pub(super) struct Actor<P: Part> {
     pub(super) swarm: Swarm<Behaviour<P>>,
     pub(super) state: Arc<State>,
     pub(super) dialling: Dialling,
+    pub(super) kept: Kept,
     pub(super) hubs: Hubs,
     pub(super) whereabouts: Whereabouts,
     /// For the tasks that watch connections; they keep no node alive.
@@ -48,6 +50,7 @@ pub(super) struct Actor<P: Part> {
 /// What the task shares with handles and connections.
 pub(super) struct Shared {
     pub(super) state: Arc<State>,
+    pub(super) kept: Kept,
     pub(super) paths: Arc<PathTable>,
     pub(super) events: broadcast::Sender<NodeEvent>,
     pub(super) commands: mpsc::WeakSender<Command>,
@@ -60,9 +63,9 @@ impl<P: Part> Actor<P> {
         whereabouts: Whereabouts,
         shared: Shared,
     ) -> Self {
-        let Shared { state, paths, events, commands } = shared;
+        let Shared { state, kept, paths, events, commands } = shared;
         let dialling = Dialling::default();
-        Self { swarm, state, dialling, hubs, whereabouts, commands, paths, events }
+        Self { swarm, state, dialling, kept, hubs, whereabouts, commands, paths, events }
     }
 
     /// Runs until the last handle is gone, or one of them ends it.
@@ -71,7 +74,7 @@ impl<P: Part> Actor<P> {
         let last_word = loop {
             self.advance();
             let next_dial = self.dialling.next_at();
-            let pause = sleep_until(next_dial.into_iter().chain(self.hubs.next_at()).min());
+            let pause = sleep_until(next_dial.into_iter().chain(self.kept.next_at()).min());
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_event(event),
                 command = commands.recv() => match command {
@@ -79,6 +82,7 @@ impl<P: Part> Actor<P> {
                     Some(command) => self.on_command(command),
                     None => break None,
                 },
+                () = self.kept.changed() => {}
                 () = pause => {}
             }
         };
@@ -162,8 +166,8 @@ impl<P: Part> Actor<P> {
     /// Dials what is due, and ends attempts that have nothing left to try.
     fn advance(&mut self) {
         let now = Instant::now();
-        for (peer, addresses) in self.hubs.due(now) {
-            self.dial_hub(peer, addresses);
+        for due in self.kept.due(now) {
+            self.dial_kept(due);
         }
         for peer in self.dialling.peers() {
             while let Some(address) = self.dialling.next(&peer, now) {
@@ -283,7 +287,7 @@ impl<P: Part> Actor<P> {
         let peer = connection.peer;
         tracing::debug!(%peer, address = %connection.address, path = %connection.path, "connected");
         let (first, doubt) = self.state.connections.add(id, connection.clone(), line);
-        if self.hubs.connected(&peer) {
+        if self.kept.connected(&peer) && self.hubs.contains(&peer) {
             self.on_hub_back(peer);
         }
         self.watch(id, &connection, doubt);
@@ -350,7 +354,8 @@ impl<P: Part> Actor<P> {
             return;
         }
         let now = Instant::now();
-        self.hubs.disconnected(&peer, now);
+        self.kept.disconnected(&peer, now);
+        self.hubs.disconnected(&peer);
         let in_order = matches!(reason, DisconnectReason::Closed | DisconnectReason::Idle);
         if self.whereabouts.is_unsettled(now) && !in_order {
             self.attempt(peer, &[]);

@@ -25,7 +25,9 @@ impl Dialling {
     /// The attempt to connect to a peer, begun if there is none; `None` when too
     /// many are under way.
     pub(super) fn attempt(&mut self, peer: PeerId, now: Instant) -> Option<&mut Attempt> {
-        if !self.attempts.contains_key(&peer) {
+        let full = self.attempts.len() >= MAX_CONNECT_ATTEMPTS;
+        if full && !self.attempts.contains_key(&peer) {
+            // What nobody waits for makes room for others.
             self.attempts.retain(|_, attempt| !attempt.is_abandoned());
             if self.attempts.len() >= MAX_CONNECT_ATTEMPTS {
                 return None;

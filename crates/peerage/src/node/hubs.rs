@@ -1,20 +1,15 @@
-//! Keeps a connection with each hub, and what it offers in use: a place on its
-//! relays, so that this node is reached through them.
-
-use std::time::{Duration, Instant};
+//! What each hub offers, and keeping that in use: a place on its relays, so that
+//! this node is reached through them. That it is connected is `keep.rs`'s.
 
 use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_HUBS};
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
+use peerage_core::routing::keep::{Due, Reason};
 
+use super::keep::{Keep, Kept};
 use super::report::HubReach;
 use crate::routing::{TransportKind, peer_suffix, without_peer};
-
-/// The pauses after the first failures to reach a hub, in seconds; later ones
-/// are as the last. Short for as long as people wait for a network to be back:
-/// a dial that hangs sends its first packet again ever more seldom.
-const PAUSES: [u64; 11] = [1, 1, 2, 2, 2, 2, 2, 2, 5, 15, 60];
 
 /// The protocol by which a reservation is made.
 pub(super) const HOP: &str = "/libp2p/circuit/relay/0.2.0/hop";
@@ -27,18 +22,15 @@ pub(super) struct Hubs(Vec<Hub>);
 struct Hub {
     peer: PeerId,
     addresses: Vec<Multiaddr>,
-    connected: bool,
-    /// It was connected before.
-    lost: bool,
+    /// What keeps it connected.
+    keep: Option<Keep>,
     reservation: Option<ListenerId>,
-    failures: usize,
-    next_at: Instant,
 }
 
 impl Hubs {
     /// The hubs of these addresses, each with its peer at the end; others are
     /// left out.
-    pub(super) fn new(addresses: &[Multiaddr], own: PeerId, now: Instant) -> Self {
+    pub(super) fn new(addresses: &[Multiaddr], own: PeerId) -> Self {
         let mut hubs: Vec<Hub> = Vec::new();
         for address in addresses {
             let Some(peer) = peer_suffix(address).filter(|peer| *peer != own) else { continue };
@@ -46,7 +38,7 @@ impl Hubs {
                 Some(at) if hubs[at].addresses.len() < MAX_ADDRESSES_PER_PEER => {
                     hubs[at].addresses.push(without_peer(address));
                 }
-                None if hubs.len() < MAX_HUBS => hubs.push(Hub::new(peer, address, now)),
+                None if hubs.len() < MAX_HUBS => hubs.push(Hub::new(peer, address)),
                 _ => tracing::warn!(%address, "too many hubs or addresses; left out"),
             }
         }
@@ -68,34 +60,20 @@ impl Hubs {
         self.0.iter().map(|hub| &hub.peer).min() == Some(peer)
     }
 
-    /// The hubs to dial now, with the addresses that are raced with each other.
-    ///
-    /// By TCP and by QUIC side by side, so that the hub tells us how each of the
-    /// two looks from outside: holes are punched for both. By what is left when
-    /// neither gets through.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<(PeerId, Vec<Multiaddr>)> {
-        let due = self.0.iter_mut().filter(|hub| !hub.connected && hub.next_at <= now);
-        due.flat_map(|hub| hub.dial(now)).collect()
+    /// Keeps a connection with each hub from now on.
+    pub(super) fn keep(&mut self, kept: &Kept) {
+        for hub in &mut self.0 {
+            match kept.keep(hub.peer, &hub.addresses, Reason::Hub, || false) {
+                Ok(keep) => hub.keep = Some(keep),
+                Err(error) => tracing::warn!(hub = %hub.peer, %error, "no connection is kept"),
+            }
+        }
     }
 
-    /// When the next hub is due.
-    pub(super) fn next_at(&self) -> Option<Instant> {
-        self.0.iter().filter(|hub| !hub.connected).map(|hub| hub.next_at).min()
-    }
-
-    /// Notes that a peer is connected, if it is a hub; whether it is one that
-    /// had been lost.
-    pub(super) fn connected(&mut self, peer: &PeerId) -> bool {
-        let Some(hub) = self.find(peer) else { return false };
-        (hub.connected, hub.failures) = (true, 0);
-        std::mem::take(&mut hub.lost)
-    }
-
-    /// Notes that a peer is connected no more: a hub is dialled again at once.
-    pub(super) fn disconnected(&mut self, peer: &PeerId, now: Instant) {
+    /// Notes that a peer is connected no more: with it, its relay is gone.
+    pub(super) fn disconnected(&mut self, peer: &PeerId) {
         if let Some(hub) = self.find(peer) {
-            (hub.connected, hub.lost) = (false, true);
-            (hub.reservation, hub.next_at) = (None, now);
+            hub.reservation = None;
         }
     }
 
@@ -122,55 +100,41 @@ impl Hubs {
     }
 
     /// How each hub is doing.
-    pub(super) fn report(&self) -> Vec<HubReach> {
+    pub(super) fn report(&self, is_connected: impl Fn(&PeerId) -> bool) -> Vec<HubReach> {
         let report = |hub: &Hub| HubReach {
             peer: hub.peer,
-            connected: hub.connected,
+            connected: is_connected(&hub.peer),
             reserved: hub.reservation.is_some(),
         };
         self.0.iter().map(report).collect()
     }
-
-    /// Tries all hubs again now: the network has changed.
-    pub(super) fn hurry(&mut self, now: Instant) {
-        for hub in &mut self.0 {
-            (hub.failures, hub.next_at) = (0, now);
-        }
-    }
 }
 
 impl Hub {
-    fn new(peer: PeerId, address: &Multiaddr, now: Instant) -> Self {
-        let addresses = vec![without_peer(address)];
-        let (connected, lost, reservation, failures) = (false, false, None, 0);
-        Self { peer, addresses, connected, lost, reservation, failures, next_at: now }
+    fn new(peer: PeerId, address: &Multiaddr) -> Self {
+        Self { peer, addresses: vec![without_peer(address)], keep: None, reservation: None }
     }
+}
 
-    /// What to dial now, by kind of transport.
-    fn dial(&mut self, now: Instant) -> Vec<(PeerId, Vec<Multiaddr>)> {
-        let (mut tcp, mut quic, mut other) = (Vec::new(), Vec::new(), Vec::new());
-        for address in &self.addresses {
-            let kind = match TransportKind::of(address) {
-                TransportKind::Tcp => &mut tcp,
-                TransportKind::Quic => &mut quic,
-                _ => &mut other,
-            };
-            kind.push(address.clone());
-        }
-        if self.failures == 0 && !(tcp.is_empty() && quic.is_empty()) {
-            other.clear();
-        }
-        self.failed(now);
-        let dials = [tcp, quic, other].into_iter().filter(|addresses| !addresses.is_empty());
-        dials.map(|addresses| (self.peer, addresses)).collect()
+/// The addresses of a hub to dial now, as groups that are raced with each other.
+///
+/// By TCP and by QUIC side by side, so that the hub tells us how each of the
+/// two looks from outside: holes are punched for both. By what is left when
+/// neither gets through.
+pub(super) fn dials(due: &Due) -> Vec<Vec<Multiaddr>> {
+    let (mut tcp, mut quic, mut other) = (Vec::new(), Vec::new(), Vec::new());
+    for address in &due.addresses {
+        let kind = match TransportKind::of(address) {
+            TransportKind::Tcp => &mut tcp,
+            TransportKind::Quic => &mut quic,
+            _ => &mut other,
+        };
+        kind.push(address.clone());
     }
-
-    /// Counts an attempt as failed, until it turns out otherwise.
-    fn failed(&mut self, now: Instant) {
-        let pause = PAUSES[self.failures.min(PAUSES.len() - 1)];
-        self.failures += 1;
-        self.next_at = now + Duration::from_secs(pause);
+    if due.failures == 0 && !(tcp.is_empty() && quic.is_empty()) {
+        other.clear();
     }
+    [tcp, quic, other].into_iter().filter(|addresses| !addresses.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -182,41 +146,26 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_is_tried_again_and_ever_more_slowly() {
-        let now = Instant::now();
-        let peer = PeerId::random();
-        let mut hubs = Hubs::new(&[hub(1, peer), hub(2, peer)], PeerId::random(), now);
-        let mut then = now;
-        for seconds in [1, 1, 2, 2, 2, 2, 2, 2, 5, 15, 60, 60] {
-            assert_eq!(hubs.due(then)[0].1.len(), 2);
-            assert!(hubs.due(then).is_empty());
-            let next = hubs.next_at().unwrap();
-            assert_eq!(next - then, Duration::from_secs(seconds));
-            then = next;
-        }
-        assert!(!hubs.connected(&peer), "it was not there before");
-        assert_eq!(hubs.next_at(), None);
-        hubs.disconnected(&peer, now);
-        assert_eq!(hubs.next_at(), Some(now));
-        assert!(hubs.connected(&peer), "it is back");
-        assert!(!hubs.connected(&peer), "it was there all the time");
+    fn tcp_and_quic_are_dialled_side_by_side_and_the_rest_when_they_fail() {
+        let parts = ["tcp/4001", "udp/4001/quic-v1", "tcp/443/ws"];
+        let addresses = parts.map(|part| format!("/ip4/192.0.2.1/{part}").parse().unwrap());
+        let first = Due { peer: PeerId::random(), addresses: addresses.to_vec(), failures: 0 };
+        assert_eq!(dials(&first), [vec![addresses[0].clone()], vec![addresses[1].clone()]]);
+        assert_eq!(dials(&Due { failures: 1, ..first }), addresses.map(|one| vec![one]));
     }
 
     #[test]
-    fn tcp_and_quic_are_dialled_side_by_side_and_the_rest_when_they_fail() {
-        let (now, peer) = (Instant::now(), PeerId::random());
-        let parts = ["tcp/4001", "udp/4001/quic-v1", "tcp/443/ws"];
-        let at = |part| format!("/ip4/192.0.2.1/{part}/p2p/{peer}").parse().unwrap();
-        let mut hubs = Hubs::new(&parts.map(at), PeerId::random(), now);
-        assert_eq!(hubs.due(now).len(), 2);
-        assert_eq!(hubs.due(hubs.next_at().unwrap()).len(), 3);
+    fn addresses_of_one_hub_come_together() {
+        let peer = PeerId::random();
+        let hubs = Hubs::new(&[hub(1, peer), hub(2, peer)], PeerId::random());
+        assert_eq!(hubs.0.iter().map(|hub| hub.addresses.len()).collect::<Vec<_>>(), [2]);
     }
 
     #[test]
     fn the_first_hub_is_the_same_whatever_their_order() {
         let (one, two) = (hub(1, PeerId::random()), hub(2, PeerId::random()));
         let first = |hubs: &[Multiaddr]| {
-            let hubs = Hubs::new(hubs, PeerId::random(), Instant::now());
+            let hubs = Hubs::new(hubs, PeerId::random());
             let first: Vec<PeerId> =
                 hubs.0.iter().map(|hub| hub.peer).filter(|peer| hubs.is_first(peer)).collect();
             assert_eq!(first.len(), 1);
@@ -228,7 +177,7 @@ mod tests {
     #[test]
     fn one_reservation_is_made_at_a_time() {
         let peer = PeerId::random();
-        let mut hubs = Hubs::new(&[hub(1, peer)], PeerId::random(), Instant::now());
+        let mut hubs = Hubs::new(&[hub(1, peer)], PeerId::random());
         let at = "/ip4/192.0.2.1/tcp/4001".parse().unwrap();
         let circuit = hubs.circuit(&peer, &at).unwrap();
         assert_eq!(circuit.to_string(), format!("/ip4/192.0.2.1/tcp/4001/p2p/{peer}/p2p-circuit"));
@@ -244,7 +193,7 @@ mod tests {
         let own = PeerId::random();
         let mut many: Vec<Multiaddr> = (0..9).map(|host| hub(host, PeerId::random())).collect();
         many.insert(0, hub(99, own));
-        let hubs = Hubs::new(&many, own, Instant::now());
+        let hubs = Hubs::new(&many, own);
         assert_eq!(hubs.0.len(), MAX_HUBS);
     }
 }

@@ -57,6 +57,7 @@ mod dialling;
 mod error;
 mod event;
 mod hubs;
+mod keep;
 mod line;
 mod part;
 mod ping;
@@ -86,8 +87,10 @@ pub use error::{
     AcceptError, AddressFailure, ConnectError, OpenStreamError, PingError, SpawnError,
 };
 pub use event::{Connection, Direction, DisconnectReason, NodeEvent, PeerInfo};
+pub use keep::Keep;
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 pub use part::{Both, Driven, Part};
+pub use peerage_core::routing::keep::{Reason, TooManyKept};
 pub use report::{HubReach, Reach, Verdict};
 pub use stream::Stream;
 pub use streams::IncomingStreams;
@@ -97,6 +100,7 @@ pub(crate) use admission::Shares;
 pub use crate::routing::Network;
 
 use command::Command;
+use keep::Kept;
 use state::State;
 use streams::Streams;
 
@@ -141,6 +145,7 @@ struct Handle {
     commands: mpsc::Sender<Command>,
     events: broadcast::Sender<NodeEvent>,
     state: Arc<State>,
+    kept: Kept,
     streams: Streams,
     refused: Arc<admission::Counters>,
 }
@@ -219,6 +224,40 @@ impl Node {
         tokio::time::timeout(CONNECT_TIMEOUT, outcome)
             .await
             .unwrap_or(Err(ConnectError::TimedOut { peer, after: CONNECT_TIMEOUT }))
+    }
+
+    /// Stays connected with a peer for as long as the result is held: whenever
+    /// it is not connected it is dialled, at these addresses and others that are
+    /// known, at once and then after ever longer pauses; and at once again when
+    /// the network changes, or a hub that was lost is back.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use peerage::node::{Node, Reason};
+    /// use peerage::presets;
+    ///
+    /// let bob = Node::spawn(presets::loopback()).await?;
+    /// let alice = Node::spawn(presets::loopback()).await?;
+    /// let mut kept = alice.keep(bob.peer_id(), &bob.listen_addresses(), Reason::Provider)?;
+    /// while alice.connection(&bob.peer_id()).is_none() {
+    ///     kept.tried().await;
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the node stays connected with as many peers as it may.
+    pub fn keep(
+        &self,
+        peer: PeerId,
+        addresses: &[Multiaddr],
+        reason: Reason,
+    ) -> Result<Keep, TooManyKept> {
+        // It need not be dialled to be reached if it is this node.
+        let is_there = || peer == self.0.peer || self.connection(&peer).is_some();
+        self.0.kept.keep(peer, addresses, reason, is_there)
     }
 
     /// Opens a stream to a peer for one protocol, and connects to it before

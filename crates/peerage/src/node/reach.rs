@@ -7,11 +7,12 @@ use futures::StreamExt;
 use futures::channel::oneshot;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use peerage_core::routing::keep::Due;
 
 use super::actor::{Actor, is_elsewhere};
 use super::command::Command;
 use super::event::{Connection, Direction, NodeEvent};
-use super::hubs::HOP;
+use super::hubs::{HOP, dials};
 use super::part::Part;
 use super::report::Reach;
 
@@ -22,9 +23,21 @@ use crate::routing::{TransportKind, dialable, map_port, relay_url, surroundings}
 const OTHER_RELAYS_LATER: Duration = Duration::from_secs(1);
 
 impl<P: Part> Actor<P> {
+    /// Dials a peer that this node stays connected with.
+    pub(super) fn dial_kept(&mut self, due: Due) {
+        if self.hubs.contains(&due.peer) {
+            for addresses in dials(&due) {
+                self.dial_hub(due.peer, addresses);
+            }
+        } else {
+            // Joins the attempt that is under way, if there is one.
+            self.attempt(due.peer, &due.addresses);
+        }
+    }
+
     /// Dials a hub from the port that we listen on, so that it sees the address
     /// at which others would reach us.
-    pub(super) fn dial_hub(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
+    fn dial_hub(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let options =
             DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(addresses).build();
         if let Err(error) = self.swarm.dial(options) {
@@ -41,7 +54,7 @@ impl<P: Part> Actor<P> {
         }
         let now = Instant::now();
         self.whereabouts.changed(now);
-        self.hubs.hurry(now);
+        self.kept.hurry(now);
         self.state.connections.doubt_all();
         self.whereabouts.check_relays();
     }
@@ -51,6 +64,7 @@ impl<P: Part> Actor<P> {
     pub(super) fn on_hub_back(&mut self, hub: PeerId) {
         let now = Instant::now();
         self.dialling.hurry(now);
+        self.kept.hurry(now);
         self.whereabouts.check_relays();
         self.tell(NodeEvent::HubBack(hub));
     }
@@ -160,7 +174,7 @@ impl<P: Part> Actor<P> {
     pub(super) fn report(&self) -> Reach {
         Reach {
             addresses: self.state.listening(),
-            hubs: self.hubs.report(),
+            hubs: self.hubs.report(|hub| self.state.connections.best(hub).is_some()),
             ..self.whereabouts.report()
         }
     }

@@ -18,6 +18,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::actor::{Actor, Shared};
 use super::behaviour;
 use super::hubs::Hubs;
+use super::keep::Kept;
 use super::part::Part;
 use super::ping;
 use super::state::State;
@@ -56,10 +57,13 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     let refused = swarm.behaviour().admission.refused();
     let (events, _) = broadcast::channel(EVENTS);
     let (commands, received) = mpsc::channel(COMMANDS);
-    let hubs = Hubs::new(&config.hubs, peer, Instant::now());
+    let kept = Kept::new(Instant::now());
+    let mut hubs = Hubs::new(&config.hubs, peer);
+    hubs.keep(&kept);
     let whereabouts = Whereabouts::new(&config, roaming);
     let shared = Shared {
         state: Arc::clone(&state),
+        kept: kept.clone(),
         paths,
         events: events.clone(),
         commands: commands.downgrade(),
@@ -72,7 +76,7 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     if let Ok(pings) = streams.accept(&[ping::PROTOCOL]) {
         tokio::spawn(ping::answer_all(pings));
     }
-    Ok(Node(Arc::new(Handle { peer, commands, events, state, streams, refused })))
+    Ok(Node(Arc::new(Handle { peer, commands, events, state, kept, streams, refused })))
 }
 
 fn check(config: &NodeConfig) -> Result<(), SpawnError> {

@@ -4,8 +4,8 @@ use std::{convert::Infallible, time::Duration};
 
 use futures::{StreamExt as _, future::join_all, stream::BoxStream};
 use libp2p::PeerId;
-use peerage_core::{data::Cid, discovery::Key};
-use tokio::time::sleep;
+use peerage_core::{data::Cid, discovery::Key, routing::keep::Backoff};
+use tokio::{sync::broadcast::error::RecvError, time::sleep};
 
 use crate::{
     discovery::{Answer, Finder},
@@ -19,15 +19,6 @@ const SEARCH_TIME: Duration = Duration::from_secs(10);
 /// How long a provider's known addresses are tried before it is looked for:
 /// what they take on most paths.
 const HEAD_START: Duration = Duration::from_millis(300);
-
-/// The pauses between looking for a provider that is not connected, one after
-/// the other; the last one from then on.
-const PAUSES: [Duration; 4] = [
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-    Duration::from_secs(60),
-];
 
 /// Whoever has content, or may have it, as they are found. Where they are is
 /// in the node's address book by then, as far as it is worth dialling.
@@ -58,18 +49,32 @@ async fn keep_finding_one(
     node: &Node,
     finder: &Finder,
     peer: PeerId,
-    begin: Duration,
+    mut pause: Duration,
 ) -> Infallible {
-    let mut pauses = PAUSES.iter();
-    sleep(begin).await;
+    let mut pauses = Backoff::default();
     loop {
+        sleep(pause).await;
         if node.connection(&peer).is_some() {
-            pauses = PAUSES.iter();
-        } else if finder.find_peer(peer).await.is_some() {
+            until_lost(node, &peer).await;
+            pauses.reset();
+            pause = HEAD_START;
+            continue;
+        }
+        if finder.find_peer(peer).await.is_some() {
             // Joins the attempt that is under way, if there is one. Whoever
             // wants the connection hears why it fails.
             drop(node.connect(peer, &[]).await);
         }
-        sleep(*pauses.next().unwrap_or(&PAUSES[PAUSES.len() - 1])).await;
+        pause = pauses.next_pause();
+    }
+}
+
+/// Waits until a peer is not connected; for ever once the node has ended.
+async fn until_lost(node: &Node, peer: &PeerId) {
+    let mut events = node.events();
+    while node.connection(peer).is_some() {
+        if matches!(events.recv().await, Err(RecvError::Closed)) {
+            return std::future::pending().await;
+        }
     }
 }

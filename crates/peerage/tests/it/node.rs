@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use peerage::limits::MAX_KEPT_PEERS;
 use peerage::node::{
     AcceptError, ConnectError, Direction, DisconnectReason, IncomingStreams, Node, NodeConfig,
-    NodeEvent, NodeLimits, OpenStreamError, SpawnError, Stream,
+    NodeEvent, NodeLimits, OpenStreamError, Reason, SpawnError, Stream, TooManyKept,
 };
 use peerage::routing::{Multiplexer, Path, Security, TransportKind};
 use peerage::{Multiaddr, PeerId, Protocol, StreamProtocol, presets};
@@ -161,6 +162,42 @@ async fn a_second_connection_that_comes_and_goes_is_no_other_path() {
     assert_eq!(paths(&mut bobs), [TransportKind::Tcp]);
     assert_eq!(paths(&mut alices), [TransportKind::Tcp]);
     drop(held);
+}
+
+#[tokio::test]
+async fn a_kept_peer_is_connected_again_whenever_it_is_back() {
+    let first = listener(TransportKind::Tcp).await;
+    let settings = NodeConfig {
+        listen: first.listen_addresses(),
+        ..NodeConfig::new(presets::loopback().keypair)
+    };
+    first.shutdown().await;
+    let peer = settings.peer_id();
+    let alice = dialler().await;
+    let mut kept = alice.keep(peer, &settings.listen, Reason::Provider).unwrap();
+    for _ in 0..2 {
+        kept.tried().await;
+        assert_eq!(alice.connection(&peer), None, "nobody is there yet");
+        let bob = Node::spawn(settings.clone()).await.unwrap();
+        let connected = async || alice.connection(&peer).is_some();
+        crate::kademlia::until("the kept peer", connected).await;
+        bob.shutdown().await;
+        let lost = async || alice.connection(&peer).is_none();
+        crate::kademlia::until("its end", lost).await;
+    }
+    assert_eq!(kept.peer(), peer);
+}
+
+#[tokio::test]
+async fn a_node_keeps_no_more_peers_than_it_may_and_never_dials_itself() {
+    let alice = dialler().await;
+    let keep = |peer| alice.keep(peer, &[], Reason::Provider);
+    let itself = keep(alice.peer_id()).unwrap();
+    let others: Result<Vec<_>, _> = (1..MAX_KEPT_PEERS).map(|_| keep(PeerId::random())).collect();
+    let others = others.unwrap();
+    assert_eq!(keep(PeerId::random()).err(), Some(TooManyKept));
+    drop(itself);
+    drop((keep(PeerId::random()).unwrap(), others));
 }
 
 #[tokio::test]

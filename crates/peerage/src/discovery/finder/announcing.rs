@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use peerage_core::routing::keep::Backoff;
 use tokio::{
     sync::watch,
     time::{sleep, timeout},
@@ -22,15 +23,6 @@ const ANNOUNCE_TIME: Duration = Duration::from_secs(60);
 
 /// How long taking back may take.
 const WITHDRAW_TIME: Duration = Duration::from_secs(2);
-
-/// The pauses after failures, one after the other; the last one from then on.
-const RETRY_PAUSES: [Duration; 5] = [
-    Duration::from_secs(1),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-    Duration::from_secs(60),
-];
 
 /// The shortest pause before an announcement is renewed, so that no way can
 /// make us announce without end.
@@ -56,11 +48,11 @@ pub(super) async fn keep(
     mut presence: watch::Receiver<Option<Arc<Presence>>>,
     tally: Arc<Tally>,
 ) {
-    let mut failures = 0;
+    let mut pauses = Backoff::default();
     loop {
         let now = presence.borrow_and_update().clone();
         let step = async {
-            let Some(pause) = once(&way, now.as_deref(), &tally, &mut failures).await else {
+            let Some(pause) = once(&way, now.as_deref(), &tally, &mut pauses).await else {
                 return std::future::pending().await;
             };
             sleep(pause).await;
@@ -71,7 +63,7 @@ pub(super) async fn keep(
         };
         match changed {
             None => {}
-            Some(Ok(())) => failures = 0,
+            Some(Ok(())) => pauses.reset(),
             Some(Err(_)) => return,
         }
     }
@@ -82,7 +74,7 @@ async fn once(
     way: &Arc<dyn Way>,
     presence: Option<&Presence>,
     tally: &Tally,
-    failures: &mut usize,
+    pauses: &mut Backoff,
 ) -> Option<Duration> {
     let Some(presence) = presence else {
         if tally.status().announced.is_some() {
@@ -96,18 +88,20 @@ async fn once(
     if let Err(error) = &result {
         tracing::debug!(way = %way.name(), %error, "not announced");
     }
-    let again = pause(&result, *failures);
-    *failures = if result.is_ok() { 0 } else { *failures + 1 };
+    let again = pause(&result, pauses);
     tally.announced(Announced { when: Instant::now(), took: began.elapsed(), result }, again);
     again
 }
 
 /// How long to wait before the next announcement; nothing when there is none.
-fn pause(result: &Result<Duration, WayError>, failures: usize) -> Option<Duration> {
+fn pause(result: &Result<Duration, WayError>, pauses: &mut Backoff) -> Option<Duration> {
     match result {
-        Ok(holds) => Some((*holds * 4 / 5).max(SOONEST_RENEWAL)),
+        Ok(holds) => {
+            pauses.reset();
+            Some((*holds * 4 / 5).max(SOONEST_RENEWAL))
+        }
         Err(WayError::Unsupported) => None,
-        Err(_) => Some(RETRY_PAUSES[failures.min(RETRY_PAUSES.len() - 1)]),
+        Err(_) => Some(pauses.next_pause()),
     }
 }
 
@@ -124,14 +118,20 @@ mod tests {
     #[test]
     fn failures_are_tried_again_soon_and_then_slowly() {
         let failed = Err(WayError::Unavailable("x".to_owned()));
-        let seconds = |failures| pause(&failed, failures).unwrap().as_secs();
-        assert_eq!([0, 1, 2, 3, 4, 100].map(seconds), [1, 1, 5, 15, 60, 60]);
-        assert_eq!(pause(&Err(WayError::Unsupported), 0), None);
+        let mut pauses = Backoff::default();
+        assert_eq!(pause(&failed, &mut pauses), Some(Backoff::SHORTEST));
+        let later = (0..20).filter_map(|_| pause(&failed, &mut pauses)).last();
+        assert_eq!(later, Some(Backoff::LONGEST));
+        assert_eq!(pause(&Err(WayError::Unsupported), &mut pauses), None);
+        pause(&Ok(Duration::from_secs(100)), &mut pauses);
+        assert_eq!(pause(&failed, &mut pauses), Some(Backoff::SHORTEST), "it had worked");
     }
 
     #[test]
     fn what_holds_is_renewed_before_it_ends() {
-        let renewed = |seconds| pause(&Ok(Duration::from_secs(seconds)), 0).unwrap().as_secs();
-        assert_eq!([0, 1, 100, 7200].map(renewed), [5, 5, 80, 5760]);
+        let mut pauses = Backoff::default();
+        let mut renewed =
+            |seconds| pause(&Ok(Duration::from_secs(seconds)), &mut pauses).unwrap().as_secs();
+        assert_eq!([0, 1, 100, 7200].map(&mut renewed), [5, 5, 80, 5760]);
     }
 }

@@ -8,7 +8,6 @@ use std::{
 
 use libp2p::{Multiaddr, PeerId};
 use peerage_core::exchange::download::ProviderId;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +23,7 @@ use super::{
 use crate::sync::lock;
 use crate::{
     exchange::{bitswap::Bitswap, gateway},
-    node::{Node, NodeEvent, OpenStreamError},
+    node::{Keep, Node, OpenStreamError, Reason},
 };
 
 /// A peer to download from.
@@ -35,15 +34,6 @@ pub struct Provider {
     /// Where it may be reached.
     pub addresses: Vec<Multiaddr>,
 }
-
-/// Waits between tries to reach a provider again: soon at first, since most
-/// losses are short, then every quarter of a minute.
-const RETRY_WAITS: [Duration; 4] = [
-    Duration::from_secs(1),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-];
 
 /// How long a slot whose unit was taken over takes no other; doubles each time.
 const TAKEN_OVER_PENALTY: Duration = Duration::from_secs(1);
@@ -91,7 +81,11 @@ impl Worker {
     /// Serves the download from one provider until it is over, the provider
     /// proves useless, or nobody has delivered for `patience`.
     pub(crate) async fn run(self, patience: Duration) -> End {
-        let mut tries = 0;
+        // Should the node keep no more peers, this one is reached by the tries
+        // here alone.
+        let (peer, addresses) = (self.account.peer, self.account.addresses());
+        let mut kept = self.node.keep(peer, &addresses, Reason::Provider).ok();
+        let mut pauses = Reason::Provider.pauses();
         loop {
             let before = self.account.bytes.load(Ordering::Relaxed);
             let end = tokio::select! {
@@ -102,28 +96,18 @@ impl Worker {
                 End::Lost(reason) => reason,
                 other => return self.ended(other),
             };
-            tries = if self.account.bytes.load(Ordering::Relaxed) > before { 0 } else { tries + 1 };
-            let wait = RETRY_WAITS[tries.min(RETRY_WAITS.len() - 1)];
+            if self.account.bytes.load(Ordering::Relaxed) > before {
+                pauses.reset();
+            }
+            let wait = pauses.next_pause();
             if self.shared.silent_for() + wait > patience {
                 return self.ended(End::Lost(reason));
             }
             self.tell_lost(&reason, true);
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = self.network_back() => {}
+                () = tried(kept.as_mut()) => {}
                 () = self.shared.stopped().cancelled() => return End::Over,
-            }
-        }
-    }
-
-    /// Waits until a hub that was lost is there again.
-    async fn network_back(&self) {
-        let mut events = self.node.events();
-        loop {
-            match events.recv().await {
-                Ok(NodeEvent::HubBack(_)) => return,
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return std::future::pending().await,
             }
         }
     }
@@ -232,6 +216,14 @@ impl Worker {
     fn fail(&self, error: GetError) -> End {
         self.shared.fail(error);
         End::Over
+    }
+}
+
+/// Waits until the node tries once more to reach a provider, or has reached it.
+async fn tried(kept: Option<&mut Keep>) {
+    match kept {
+        Some(kept) => kept.tried().await,
+        None => std::future::pending().await,
     }
 }
 
