@@ -15,7 +15,7 @@ use peerage::{
     identity::{IdentityName, Keypair},
     node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, SpawnError},
     presets,
-    session::{OpenError, Session, SessionOptions},
+    session::{OpenError, ReachError, Session, SessionOptions},
     store::StoreError,
 };
 
@@ -139,11 +139,7 @@ impl Host {
     ///
     /// When it is not found or does not answer.
     pub(crate) async fn reach(&self, target: &PeerTarget) -> Result<String, Failure> {
-        if target.addresses.is_empty() && self.node().connection(&target.peer).is_none() {
-            // What it finds is in the node's address book at once.
-            self.session.finder().find_peer(target.peer).await;
-        }
-        let connected = self.node().connect(target.peer, &target.addresses).await;
+        let connected = self.session.connect_with(target.peer, &target.reaching()).await;
         connected.map(|connection| path(&connection)).map_err(|error| unreachable(&error))
     }
 
@@ -248,12 +244,19 @@ fn is_loopback(address: &Multiaddr) -> bool {
     })
 }
 
-/// The failure that a failed connection is.
-pub(crate) fn unreachable(error: &ConnectError) -> Failure {
-    let code = match error {
-        ConnectError::OwnPeer(_) => Code::BadTarget,
-        ConnectError::WrongPeer { .. } => Code::PeerLost,
+/// The failure that a search for a peer is. Its hint names the ways that were
+/// asked, by our own names for them: what others say is in the cause alone.
+pub(crate) fn unreachable(error: &ReachError) -> Failure {
+    let code = match error.dialled() {
+        Some(ConnectError::OwnPeer(_)) => Code::BadTarget,
+        Some(ConnectError::WrongPeer { .. }) => Code::PeerLost,
         _ => Code::Unreachable,
     };
-    Failure::of(code, error)
+    let failure = Failure::of(code, error);
+    let asked: Vec<String> = error.asked().iter().map(|one| one.source.to_string()).collect();
+    if asked.is_empty() {
+        return failure;
+    }
+    let hint = failure.hint.iter().map(|hint| format!("; {hint}")).collect::<String>();
+    Failure { hint: Some(format!("asked were {}{hint}", asked.join(", "))), ..failure }
 }

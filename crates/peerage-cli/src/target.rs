@@ -1,6 +1,9 @@
 //! Peers as users type them.
 
-use peerage::node::{Multiaddr, PeerId};
+use peerage::{
+    node::{Multiaddr, PeerId},
+    session::Reaching,
+};
 
 use crate::failure::{Code, Failure};
 
@@ -37,6 +40,11 @@ impl PeerTarget {
             target.addresses.push(address);
         }
         Ok(target)
+    }
+
+    /// How to reach it: at these addresses, and wherever any way finds it.
+    pub(crate) fn reaching(&self) -> Reaching {
+        Reaching::at(self.addresses.clone())
     }
 
     /// Reads an address that ends in `/p2p/PEER`.

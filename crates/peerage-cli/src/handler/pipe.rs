@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use peerage::{
     node::{IncomingStreams, OpenStreamError, PeerId, Stream, StreamProtocol},
     pipe::PROTOCOL,
+    session::StreamError,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -43,7 +44,7 @@ pub(super) async fn listen(
 ) -> Result<(), Failure> {
     let from = from.iter().map(|peer| parse_peer(peer)).collect::<Result<Vec<_>, _>>()?;
     let streams = host
-        .node()
+        .session()
         .accept(StreamProtocol::new(PROTOCOL))
         .map_err(|error| Failure::of(Code::HomeInUse, &error))?;
     let mut streams = Invited { streams, from };
@@ -73,25 +74,22 @@ pub(super) async fn connect(
 ) -> Result<(), Failure> {
     let target = PeerTarget::parse(peer, addresses)?;
     if let Some(address) = tcp {
-        return forward_connections(host, target.peer, &target, address, context).await;
+        return forward_connections(host, &target, address, context).await;
     }
-    let opening = async {
-        host.reach(&target).await?;
-        open(host, target.peer).await
-    };
-    let stream = context.unless_stopped(opening).await?;
+    let stream = context.unless_stopped(open(host, &target)).await?;
     standard(target.peer, stream, terminal, context).await
 }
 
-async fn open(host: &Host, peer: PeerId) -> Result<Stream, Failure> {
-    let protocol = StreamProtocol::new(PROTOCOL);
-    host.node().open_stream(peer, protocol).await.map_err(|error| match error {
-        OpenStreamError::Unsupported(_) => Failure::new(
+async fn open(host: &Host, target: &PeerTarget) -> Result<Stream, Failure> {
+    let (peer, protocol) = (target.peer, StreamProtocol::new(PROTOCOL));
+    let opened = host.session().open_stream_with(peer, protocol, &target.reaching()).await;
+    opened.map_err(|error| match error {
+        StreamError::Reach(error) => unreachable(&error),
+        StreamError::Open(OpenStreamError::Unsupported(_)) => Failure::new(
             Code::PeerLost,
             format!("{peer} does not listen for pipes"),
             "run `peerage pipe listen` there",
         ),
-        OpenStreamError::Connect(error) => unreachable(&error),
         error => Failure::of(Code::PeerLost, &error),
     })
 }
@@ -217,11 +215,11 @@ async fn forward_streams(
 /// Gives each TCP connection at `address` a stream, until stopped.
 async fn forward_connections(
     host: &Arc<Host>,
-    peer: PeerId,
     target: &PeerTarget,
     address: SocketAddr,
     context: &Context,
 ) -> Result<(), Failure> {
+    let peer = target.peer;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::writing(&format!("the port {address}"), &error))?;
@@ -239,8 +237,7 @@ async fn forward_connections(
                 let Ok((socket, _)) = accepted else { continue };
                 let (host, target) = (Arc::clone(host), target.clone());
                 forwarding.spawn(slot, peer, async move {
-                    host.reach(&target).await.map_err(other)?;
-                    Ok((open(&host, peer).await.map_err(other)?, socket))
+                    Ok((open(&host, &target).await.map_err(other)?, socket))
                 });
             }
         }

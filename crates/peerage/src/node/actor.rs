@@ -127,6 +127,9 @@ impl<P: Part> Actor<P> {
             Command::Hint { peer, addresses } => {
                 let worth = self.worth_dialling(&addresses);
                 self.state.book().add(peer, &worth);
+                if let Some(attempt) = self.dialling.running(&peer) {
+                    attempt.add_addresses(&worth);
+                }
             }
             Command::Report { reply } => {
                 let _ = reply.send(self.report());

@@ -190,8 +190,14 @@ impl Node {
         self.0.state.book().add(peer, addresses);
     }
 
+    /// Where a peer may be, as far as the node remembers: the newest first.
+    pub fn known_addresses(&self, peer: &PeerId) -> Vec<Multiaddr> {
+        self.0.state.book().of(peer)
+    }
+
     /// As [`add_addresses`](Self::add_addresses), on a stranger's word: what
-    /// leads into private networks that this host is not in is left out.
+    /// leads into private networks that this host is not in is left out. An
+    /// attempt to connect to the peer that is under way takes them up.
     pub fn add_hints(&self, peer: PeerId, addresses: &[Multiaddr]) {
         let command = Command::Hint { peer, addresses: addresses.to_vec() };
         // When the node is that busy, what was found is found again.

@@ -3,7 +3,9 @@
 
 mod error;
 mod presence;
+mod reach;
 mod search;
+mod stream;
 mod ways;
 
 pub use self::error::{OpenError, ShareError};
@@ -43,6 +45,12 @@ use crate::{
     store::{Store, StoreError, TreeId},
     topology::kademlia::{self, Kademlia, KademliaConfig},
 };
+
+pub use reach::{
+    Asked, NotReached, REACH_TIME, ReachError, Reaching, Said, Source, StreamError,
+};
+
+use reach::Reacher;
 
 /// How long a lost provider is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -125,6 +133,7 @@ struct Inner {
     http: Option<SocketAddr>,
     bitswap: Bitswap,
     finder: Finder,
+    reacher: Reacher,
     /// What this peer can be found under besides its id.
     keys: watch::Sender<Vec<Key>>,
     lan: tokio::sync::Mutex<Option<Arc<LanDiscovery>>>,
@@ -170,12 +179,25 @@ impl Session {
             finder.add(Arc::new(kademlia));
         }
         let keys = watch::Sender::default();
+        let reacher = Reacher::new(&node, &finder, &options.node.hubs);
         let keypair = options.node.keypair;
         ways::add(&finder, &node, &keypair, options.wide).await;
         servers.spawn(presence::keep(node.clone(), keypair, finder.clone(), keys.subscribe()));
         let (lan, servers) = (tokio::sync::Mutex::new(lan), tokio::sync::Mutex::new(servers));
         let stop = CancellationToken::new();
-        let inner = Inner { node, store, gateway, http, bitswap, finder, keys, lan, servers, stop };
+        let inner = Inner {
+            node,
+            store,
+            gateway,
+            http,
+            bitswap,
+            finder,
+            reacher,
+            keys,
+            lan,
+            servers,
+            stop,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -326,7 +348,7 @@ impl Session {
         let providers = self.providers(target, known.clone());
         tokio::select! {
             got = download::get(context, request, providers, events, stop) => got,
-            never = search::keep_finding(&inner.node, &inner.finder, known) => {
+            never = search::keep_finding(&inner.node, &inner.reacher, known) => {
                 let never: Infallible = never;
                 match never {}
             }

@@ -7,6 +7,7 @@ use libp2p::PeerId;
 use peerage_core::{data::Cid, discovery::Key, routing::keep::Backoff};
 use tokio::{sync::broadcast::error::RecvError, time::sleep};
 
+use super::reach::{Reacher, Reaching};
 use crate::{
     discovery::{Answer, Finder},
     exchange::download::Provider,
@@ -36,10 +37,14 @@ pub(super) fn providers(finder: &Finder, root: Cid) -> BoxStream<'static, Provid
 
 /// Looks for peers whenever they are not connected, and connects to them where
 /// they are found. Never ends.
-pub(super) async fn keep_finding(node: &Node, finder: &Finder, peers: Vec<Provider>) -> Infallible {
+pub(super) async fn keep_finding(
+    node: &Node,
+    reacher: &Reacher,
+    peers: Vec<Provider>,
+) -> Infallible {
     join_all(peers.into_iter().map(|wanted| {
         let begin = if wanted.addresses.is_empty() { Duration::ZERO } else { HEAD_START };
-        keep_finding_one(node, finder, wanted.peer, begin)
+        keep_finding_one(node, reacher, wanted.peer, begin)
     }))
     .await;
     std::future::pending().await
@@ -47,7 +52,7 @@ pub(super) async fn keep_finding(node: &Node, finder: &Finder, peers: Vec<Provid
 
 async fn keep_finding_one(
     node: &Node,
-    finder: &Finder,
+    reacher: &Reacher,
     peer: PeerId,
     mut pause: Duration,
 ) -> Infallible {
@@ -60,11 +65,9 @@ async fn keep_finding_one(
             pause = HEAD_START;
             continue;
         }
-        if finder.find_peer(peer).await.is_some() {
-            // Joins the attempt that is under way, if there is one. Whoever
-            // wants the connection hears why it fails.
-            drop(node.connect(peer, &[]).await);
-        }
+        // Joins the attempt that is under way, if there is one. Whoever
+        // wants the connection hears why it fails.
+        drop(reacher.reach(peer, &Reaching::default()).await);
         pause = pauses.next_pause();
     }
 }

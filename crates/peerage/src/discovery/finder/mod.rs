@@ -210,12 +210,18 @@ impl Finder {
             if let Answer::Found(found) = answer
                 && !found.addresses.is_empty()
             {
-                let rest = timeout(LINGER, answers.for_each(|_| std::future::ready(())));
-                self.inner.tasks.spawn(rest);
+                self.linger(answers);
                 return Some(self.known(&peer).map_or(found.addresses, |known| known.addresses));
             }
         }
         None
+    }
+
+    /// Lets a look-up go on for some seconds that has found enough already, so
+    /// that `learn` hears of more.
+    pub(crate) fn linger(&self, answers: BoxStream<'static, Answer>) {
+        let rest = timeout(LINGER, answers.for_each(|_| std::future::ready(())));
+        self.inner.tasks.spawn(rest);
     }
 
     /// Takes back what was announced, as far as the ways can, ends every
