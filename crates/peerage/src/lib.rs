@@ -1,5 +1,6 @@
 //! Peerage.
 
+pub mod access;
 pub mod discovery;
 pub mod exchange;
 mod files;

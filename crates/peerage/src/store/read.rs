@@ -98,6 +98,25 @@ impl Store {
         Ok(Some((len + frame) as u64))
     }
 
+    /// The trees that a block belongs to, each once; none when it is not
+    /// recorded here, or was put without a tree.
+    ///
+    /// # Errors
+    ///
+    /// When the store's disk fails.
+    pub fn owners(&self, cid: &Cid) -> Result<Vec<TreeId>, StoreError> {
+        let transaction = self.inner.database().begin_read()?;
+        let Some(entry) = self.find(&transaction, cid)? else { return Ok(Vec::new()) };
+        let trees = self.inner.trees.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let kept_for = entry.kept.into_iter().flat_map(|kept| kept.owners);
+        let found_in = entry.references.into_iter().map(|reference| reference.tree);
+        let mut owners: Vec<TreeId> =
+            kept_for.chain(found_in).filter(|tree| trees.contains_key(tree)).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        Ok(owners)
+    }
+
     /// What is known of a block, without what belongs to removed trees.
     fn find(&self, transaction: &ReadTransaction, cid: &Cid) -> Result<Option<Entry>, StoreError> {
         let key = block_key(&self.inner.secret, cid);
