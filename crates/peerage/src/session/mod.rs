@@ -46,9 +46,7 @@ use crate::{
     topology::kademlia::{self, Kademlia, KademliaConfig},
 };
 
-pub use reach::{
-    Asked, NotReached, REACH_TIME, ReachError, Reaching, Said, Source, StreamError,
-};
+pub use reach::{Asked, NotReached, REACH_TIME, ReachError, Reaching, Said, Source, StreamError};
 
 use reach::Reacher;
 

@@ -93,9 +93,7 @@ impl Inquiry {
     /// of it has failed.
     pub(super) fn note(&mut self, answer: &Answer) {
         let (way, said, took) = match answer {
-            Answer::Found(found) => {
-                (found.way, Said::Addresses(found.addresses.len()), found.took)
-            }
+            Answer::Found(found) => (found.way, Said::Addresses(found.addresses.len()), found.took),
             Answer::Failed { way, error: WayError::Unsupported, .. } => {
                 return self.0.retain(|asked| asked.source != Source::Way(*way));
             }

@@ -6,11 +6,7 @@ mod error;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use futures::{
-    FutureExt as _, StreamExt as _,
-    future::BoxFuture,
-    stream::BoxStream,
-};
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use peerage_core::discovery::Key;
 use tokio::{
