@@ -11,6 +11,7 @@ pub use backoff::Backoff;
 use libp2p_identity::PeerId;
 use multiaddr::Multiaddr;
 
+use crate::advice::Advice;
 use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_KEPT_PEERS};
 
 /// Why a node stays connected with a peer.
@@ -43,6 +44,12 @@ impl Reason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this node stays connected with {MAX_KEPT_PEERS} peers already")]
 pub struct TooManyKept;
+
+impl Advice for TooManyKept {
+    fn hint(&self) -> Option<&'static str> {
+        Some("end something that needs others")
+    }
+}
 
 /// A peer to dial now.
 #[derive(Clone, Debug, PartialEq, Eq)]

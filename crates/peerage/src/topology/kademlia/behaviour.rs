@@ -13,7 +13,6 @@ use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::kad::store::RecordStore;
 use libp2p::kad::{self, InboundRequest, ProviderRecord, Quorum, Record};
-use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::behaviour::{ExternalAddrConfirmed, ExternalAddrExpired};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
@@ -26,7 +25,8 @@ use tokio::sync::mpsc;
 
 use super::config::{KademliaConfig, Mode};
 use super::error::KademliaError;
-use super::handle::{Command, Kademlia, record_key};
+use super::handle::{Command, Kademlia};
+use super::keys::record_key;
 use super::look_up::{Done, Outcome, Queries};
 use super::pace::{Due, Pace};
 use super::refused::{Counters, count};
@@ -56,26 +56,6 @@ pub struct Behaviour {
     handle: Kademlia,
     /// Confirmed addresses that lead here without a relay.
     reachable_at: HashSet<Multiaddr>,
-}
-
-/// What makes a node take part in a network: its behaviour, for
-/// [`Node::spawn_with`](crate::node::Node::spawn_with), and the handle to it.
-/// `own` is the node's peer. Must be called within a tokio runtime.
-#[must_use]
-pub fn part(own: PeerId, config: KademliaConfig) -> (Behaviour, Kademlia) {
-    let behaviour = Behaviour::new(own, config);
-    let handle = behaviour.handle();
-    (behaviour, handle)
-}
-
-/// As [`part`], for a node that may take part in no network.
-#[must_use]
-pub fn optional_part(
-    own: PeerId,
-    config: Option<KademliaConfig>,
-) -> (Toggle<Behaviour>, Option<Kademlia>) {
-    let (behaviour, handle) = config.map(|config| part(own, config)).unzip();
-    (behaviour.into(), handle)
 }
 
 impl Behaviour {

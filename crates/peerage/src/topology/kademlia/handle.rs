@@ -11,11 +11,11 @@ use futures::{FutureExt, StreamExt};
 use libp2p::kad::RecordKey;
 use libp2p::{PeerId, StreamProtocol};
 use peerage_core::discovery::{Finding, Key, SignedPeerRecord};
-use peerage_core::topology::kademlia;
 use tokio::sync::mpsc;
 
 use super::KademliaConfig;
 use super::error::KademliaError;
+use super::keys::provider_key;
 use super::look_up::{Answer, Done, Wanted};
 use super::refused::{Counters, Refused};
 use super::routing_table::Table;
@@ -210,14 +210,4 @@ impl Kademlia {
         self.0.commands.send(command(done)).await.map_err(|_| KademliaError::Stopped)?;
         finished.await.unwrap_or(Err(KademliaError::Stopped))
     }
-}
-
-/// The key of a peer's record.
-pub(super) fn record_key(peer: &PeerId) -> RecordKey {
-    RecordKey::from(kademlia::record_key(peer))
-}
-
-/// The key that providers are kept under, as Kubo has it.
-pub(super) fn provider_key(key: &Key) -> RecordKey {
-    RecordKey::from(key.multihash().to_bytes())
 }

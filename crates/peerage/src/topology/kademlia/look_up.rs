@@ -15,6 +15,7 @@ use peerage_core::topology::kademlia::{Offer, check_record};
 use tokio::sync::mpsc;
 
 use super::error::KademliaError;
+use super::keys::record_key;
 use super::store::Store;
 
 /// What a look-up tells its caller.
@@ -101,7 +102,7 @@ impl Queries {
             return;
         }
         let id = match &wanted {
-            Wanted::Record(peer) => kademlia.get_record(super::handle::record_key(peer)),
+            Wanted::Record(peer) => kademlia.get_record(record_key(peer)),
             Wanted::Closest { key, .. } => kademlia.get_closest_peers(key.clone()),
             Wanted::Providers(key) => kademlia.get_providers(key.clone()),
         };
