@@ -354,7 +354,15 @@ fn static_lists() -> Seeds {
         "# home\n/ip4/192.168.1.9/tcp/4001/p2p/{PEER} # by cable\n\n\
          /dns4/hub.example.org/tcp/443/wss/p2p/{PEER}\n/ip6/2600::1/udp/1/quic-v1/p2p/{PEER}\n"
     );
-    vec![("list", list.into_bytes()), ("no-peer", b"/ip4/127.0.0.1/tcp/0".to_vec())]
+    let json = format!(
+        "{{\n  \"{PEER}\": [\"tcp://192.168.1.9:4001\", \"tcp://[2600::1]:1\"],\n  \
+         \"QmNnooDu7bfjPFoTZYxMNLWUQJyrVwtbZg5gBMjTezGAJN\": \"tcp://hub.example.org:443\"\n}}\n"
+    );
+    vec![
+        ("list", list.into_bytes()),
+        ("no-peer", b"/ip4/127.0.0.1/tcp/0".to_vec()),
+        ("json", json.into_bytes()),
+    ]
 }
 
 fn places() -> Seeds {

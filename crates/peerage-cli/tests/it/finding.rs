@@ -38,6 +38,11 @@ fn a_peer_on_a_list_is_found_reached_and_got_from() {
     assert_eq!(found[0]["suggested"], false);
     assert!(found[0]["milliseconds"].as_f64().unwrap() > 0.0);
 
+    let port = place.rsplit('/').next().unwrap();
+    let json = format!("{{ \"{peer}\": \"tcp://127.0.0.1:{port}\" }}");
+    let (code, events) = start(&home, &json, &["find", peer]).finish();
+    assert_eq!((code, &findings(&events)[0]["addresses"][0]), (Some(0), &place.into()));
+
     let (code, events) = start(&home, &list, &["find", &cid]).finish();
     assert_eq!((code, &findings(&events)[0]["suggested"]), (Some(0), &Value::Bool(true)));
 

@@ -27,5 +27,5 @@ pub use ports::Ports;
 pub use rate::RateLimit;
 pub use record::{RecordError, SignedPeerRecord};
 pub use scope::Scope;
-pub use static_list::{StaticListError, read_static_list};
+pub use static_list::{EntryError, StaticListError, read_static_list};
 pub use way::{Finding, WayName};

@@ -12,7 +12,7 @@ const SHA2_256: u64 = 0x12;
 const SHOWN_COLUMNS: usize = 64;
 
 /// Why a text was not read as a peer id.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerIdError {
     /// Nothing was given.

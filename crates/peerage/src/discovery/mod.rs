@@ -29,9 +29,9 @@ pub use lan_way::LanWay;
 pub use mainline::{Identify, Mainline, MainlineConfig};
 pub use nearby::{Event, NearbyPeer};
 pub use peerage_core::discovery::{
-    Announcement, AnnouncementError, Candidate, FINDING_LIFETIME, Findings, Key, KeyError, Network,
-    Outcome, Ports, RecordError, Refusal, SERVICE_TYPE, Scope, Score, SignedPeerRecord,
-    StaticListError, Surroundings, Topic, read_static_list,
+    Announcement, AnnouncementError, Candidate, EntryError, FINDING_LIFETIME, Findings, Key,
+    KeyError, Network, Outcome, Ports, RecordError, Refusal, SERVICE_TYPE, Scope, Score,
+    SignedPeerRecord, StaticListError, Surroundings, Topic, read_static_list,
 };
 pub use way::{Finding, Presence, Way, WayError, WayName};
 pub use zone::{LivePeers, ZoneConfig, ZoneError, ZoneServer, ZoneStatus};

@@ -1,5 +1,7 @@
 //! Lists of peers that somebody wrote: an address with a peer at its end on
-//! each line.
+//! each line, or an object of JSON from peer ids to places.
+
+mod json;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,8 @@ use super::Finding;
 use crate::advice::Advice;
 use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_STATIC_ENTRIES, MAX_STATIC_LIST_BYTES};
 use crate::routing::address::{peer_suffix, without_peer};
+
+pub use self::json::EntryError;
 
 /// Why a text is no list of peers. Lines are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +39,17 @@ pub enum StaticListError {
     /// A peer with more than [`MAX_ADDRESSES_PER_PEER`].
     #[error("line {0} is the peer's address beyond {MAX_ADDRESSES_PER_PEER}")]
     TooManyOfOne(usize),
+    /// It begins like JSON, and is not of the form.
+    #[error("the list is no object of peers in JSON: {0}")]
+    Json(String),
+    /// An entry of the JSON form that names no peer at a place.
+    #[error("entry {entry}: {source}")]
+    Entry {
+        /// Which: what stands in the place of the peer id, made safe to show.
+        entry: String,
+        /// What is wrong.
+        source: EntryError,
+    },
 }
 
 impl Advice for StaticListError {
@@ -44,12 +59,18 @@ impl Advice for StaticListError {
             Self::Malformed { .. } => Some("write it like /ip4/192.168.1.2/tcp/4001/p2p/PEER"),
             Self::NoPeer(_) => Some("add /p2p/ and the peer's id at its end"),
             Self::TooManyOfOne(_) => Some("leave some out"),
+            Self::Json(_) => Some("write it like { \"PEER\": \"tcp://192.168.1.2:4001\" }"),
+            Self::Entry { source, .. } => source.hint(),
         }
     }
 }
 
 /// Reads a list: a multiaddress that ends in `/p2p/PEER` on each line; empty
 /// lines, and what follows a `#`, do not count. A peer can be on several lines.
+///
+/// Or an object of JSON from peer ids to places of the form `tcp://HOST:PORT`,
+/// or to lists of them; an IPv6 address stands in brackets. Other schemes are
+/// refused: a multiaddress can say those.
 ///
 /// ```
 /// use peerage_core::discovery::read_static_list;
@@ -58,25 +79,41 @@ impl Advice for StaticListError {
 /// let list = read_static_list(text)?;
 /// assert_eq!(list[0].addresses[0].to_string(), "/dns4/hub.example.org/tcp/443/wss");
 /// assert!(read_static_list("/ip4/192.0.2.1/tcp/1").is_err());
+///
+/// let json = r#"{ "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA": "tcp://192.0.2.1:1" }"#;
+/// assert_eq!(read_static_list(json)?[0].addresses[0].to_string(), "/ip4/192.0.2.1/tcp/1");
 /// # Ok::<(), peerage_core::discovery::StaticListError>(())
 /// ```
 ///
 /// # Errors
 ///
-/// When a line is none of that, or the list is over a limit; the error says
-/// which line.
+/// When a line or an entry is none of that, or the list is over a limit; the
+/// error says which line, or which entry.
 pub fn read_static_list(text: &str) -> Result<Vec<Finding>, StaticListError> {
     if text.len() > MAX_STATIC_LIST_BYTES {
         return Err(StaticListError::TooLarge(text.len() as u64));
+    }
+    if json::is_json(text) {
+        return json::read(text);
     }
     let mut list = List::default();
     for (line, text) in (1..).zip(text.lines()) {
         let entry = text.split_once('#').map_or(text, |(entry, _)| entry).trim();
         if !entry.is_empty() {
-            list.add(line, entry)?;
+            let (peer, address) = split(line, entry)?;
+            list.add(peer, address).map_err(|excess| match excess {
+                Excess::Addresses => StaticListError::TooMany(line),
+                Excess::OfOnePeer => StaticListError::TooManyOfOne(line),
+            })?;
         }
     }
     Ok(list.peers)
+}
+
+/// What a list has too much of.
+enum Excess {
+    Addresses,
+    OfOnePeer,
 }
 
 /// The peers in the order in which they are first named.
@@ -88,12 +125,11 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, line: usize, entry: &str) -> Result<(), StaticListError> {
+    fn add(&mut self, peer: PeerId, address: Multiaddr) -> Result<(), Excess> {
         self.entries += 1;
         if self.entries > MAX_STATIC_ENTRIES {
-            return Err(StaticListError::TooMany(line));
+            return Err(Excess::Addresses);
         }
-        let (peer, address) = split(line, entry)?;
         let place = *self.places.entry(peer).or_insert(self.peers.len());
         if place == self.peers.len() {
             self.peers.push(Finding { peer, addresses: Vec::new(), record: None });
@@ -103,7 +139,7 @@ impl List {
             return Ok(());
         }
         if addresses.len() >= MAX_ADDRESSES_PER_PEER {
-            return Err(StaticListError::TooManyOfOne(line));
+            return Err(Excess::OfOnePeer);
         }
         addresses.push(address);
         Ok(())
