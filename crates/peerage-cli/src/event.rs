@@ -50,6 +50,8 @@ pub(crate) enum Event {
     Exported { cid: String, file: String, blocks: u64, bytes: u64 },
     /// A CAR file was read.
     Imported { roots: Vec<String>, blocks: u64, bytes: u64 },
+    /// A role, and what runs of it.
+    Role(RoleLine),
     /// A connected peer.
     Peer(PeerLine),
     /// A peer that announces itself on the local network.
@@ -127,6 +129,21 @@ pub(crate) struct Got {
     pub(crate) resumed: u64,
     /// How long it took, in milliseconds.
     pub(crate) milliseconds: u64,
+}
+
+/// A role that a peer is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RoleLine {
+    /// Its name, as the handbook has it.
+    pub(crate) role: String,
+    /// The question that it answers.
+    pub(crate) question: String,
+    /// The ways in which it can be filled.
+    pub(crate) ways: Vec<String>,
+    /// Those of them that run in this home now.
+    pub(crate) running: Vec<String>,
+    /// What is to come.
+    pub(crate) not_yet: Vec<String>,
 }
 
 /// A peer that a way has found.

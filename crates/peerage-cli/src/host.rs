@@ -12,7 +12,7 @@ use std::{
 use peerage::{
     discovery::{Events, NearbyPeer, StaticList},
     home::{Home, IdentityError},
-    identity::{IdentityName, Keypair},
+    identity::{IdentityName, KeyKind, Keypair},
     node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, SpawnError},
     presets,
     session::{OpenError, ReachError, Session, SessionOptions},
@@ -31,6 +31,7 @@ use crate::{
 pub(crate) struct Host {
     home: Home,
     identity: IdentityName,
+    key_kind: Option<KeyKind>,
     session: Session,
     /// Held so that nobody else begins on this home.
     _lock: File,
@@ -72,6 +73,7 @@ impl Host {
             Home::open(settings.home()).map_err(|error| Failure::of(Code::CannotWrite, &error))?;
         let lock = lock(&home)?;
         let (identity, keypair) = unlock(&home, settings)?;
+        let key_kind = KeyKind::of(&keypair.public());
         let mut options = SessionOptions::new(config(keypair, settings)?);
         options.name = machine_name();
         options.lan = settings.discovery;
@@ -83,7 +85,7 @@ impl Host {
             options.ways.push(Arc::new(list));
         }
         let session = Session::open(&home, options).await.map_err(|error| open_failure(&error))?;
-        Ok(Self { home, identity, session, _lock: lock })
+        Ok(Self { home, identity, key_kind, session, _lock: lock })
     }
 
     /// The session.
@@ -109,6 +111,11 @@ impl Host {
     /// The name of its identity.
     pub(crate) fn identity(&self) -> String {
         self.identity.to_string()
+    }
+
+    /// The kind of its key, if it is one that Peerage makes.
+    pub(crate) const fn key_kind(&self) -> Option<KeyKind> {
+        self.key_kind
     }
 
     /// Where it listens, as an event.

@@ -30,6 +30,8 @@ pub(crate) enum Request {
     Export { cid: String, output: Place },
     /// Read a CAR file.
     Import { file: Place },
+    /// List the roles, and what runs of each.
+    Roles,
     /// List connected peers.
     Peers,
     /// List announced peers after listening for `wait` seconds.

@@ -72,7 +72,7 @@ pub(crate) struct GlobalArgs {
     /// Neither announce this peer on the local network nor look for others there
     #[arg(long, global = true, env = "PEERAGE_NO_DISCOVERY", value_parser = clap::builder::FalseyValueParser::new())]
     pub(crate) no_discovery: bool,
-    /// Also look for peers in this file: an address that ends in /p2p/PEER on each line
+    /// Also look for peers in this file: on each line an address that ends in /p2p/PEER, or JSON
     #[arg(long, global = true, env = "PEERAGE_PEERS", value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) peers: Option<PathBuf>,
     /// Be reached over this hub, and found by it: an address that ends in /p2p/PEER
@@ -114,6 +114,8 @@ pub(crate) enum Verb {
         #[command(subcommand)]
         verb: Option<IdentityVerb>,
     },
+    /// List the roles that a peer is made of, the ways each can be filled, and which run here
+    Roles,
     /// List the peers this node is connected with
     Peers {
         /// List those that announce themselves on the local network instead

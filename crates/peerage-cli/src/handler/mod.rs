@@ -7,6 +7,7 @@ mod find;
 mod get;
 mod pipe;
 mod reach;
+mod roles;
 mod share;
 mod splice;
 
@@ -41,6 +42,7 @@ pub(crate) async fn run(
             archive::export(host, &cid, output.path(), &context).await
         }
         Request::Import { file } => archive::import(host, file.path(), &context).await,
+        Request::Roles => roles::roles(host, &context).await,
         Request::Peers => reach::peers(host, &context).await,
         Request::Nearby { wait } => reach::nearby(host, wait, &context).await,
         Request::Doctor => doctor::doctor(host, &context).await,

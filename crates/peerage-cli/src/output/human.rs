@@ -9,7 +9,7 @@ use super::{
     size::{amount, count, rate, seconds},
 };
 use crate::{
-    event::{Diagnosis, Event, FindingLine, Got, HubLine, PeerLine, Shared, Standing},
+    event::{Diagnosis, Event, FindingLine, Got, HubLine, PeerLine, RoleLine, Shared, Standing},
     settings::{Settings, Voice},
 };
 
@@ -170,6 +170,7 @@ fn result_line(event: &Event) -> Option<String> {
         Event::Added { path, cid, .. } => format!("{cid} {}", clean(path)),
         Event::Exported { cid, .. } => cid.clone(),
         Event::Imported { roots, .. } => roots.join("\n"),
+        Event::Role(role) => role_lines(role),
         Event::Peer(peer) => peer_line(peer),
         Event::Nearby { peer, name, os, version, addresses } => {
             let about = [name, os, version].map(|text| clean(text)).join("  ");
@@ -189,6 +190,18 @@ fn result_line(event: &Event) -> Option<String> {
         Event::Hub(hub) => hub.addresses.join("\n"),
         _ => return None,
     })
+}
+
+/// A role and its question, and below it what runs, what could, and what is to
+/// come, as far as there is any.
+fn role_lines(role: &RoleLine) -> String {
+    let idle: Vec<String> =
+        role.ways.iter().filter(|way| !role.running.contains(way)).cloned().collect();
+    let parts = [("runs", &role.running), ("can run", &idle), ("not yet", &role.not_yet)];
+    let parts = parts.iter().filter(|(_, ways)| !ways.is_empty());
+    let below: String =
+        parts.map(|(what, ways)| format!("\n  {what:<8}{}", clean(&ways.join(", ")))).collect();
+    format!("{:<16}{}{below}", clean(&role.role), clean(&role.question))
 }
 
 fn finding_line(finding: &FindingLine) -> String {

@@ -30,6 +30,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<(), Failure> {
         Verb::Export(arguments) => ask(transfer::export(&arguments)?),
         Verb::Import(arguments) => ask(transfer::import(&arguments)?),
         Verb::Id { verb } => identity::run(verb, settings),
+        Verb::Roles => ask(Request::Roles),
         Verb::Peers { nearby: false, .. } => ask(Request::Peers),
         Verb::Peers { nearby: true, wait } => ask(Request::Nearby { wait }),
         Verb::Find { key, wait } => ask(Request::Find { key, wait }),

@@ -9,7 +9,9 @@ fn help_and_version_are_there_for_every_verb() {
     let home = Home::new();
     assert!(home.ok(&["--help"]).contains("Usage: peerage"));
     assert!(home.ok(&["--version"]).starts_with("peerage "));
-    for verb in ["share", "get", "add", "export", "import", "id", "peers", "ping", "pipe", "up"] {
+    for verb in
+        ["share", "get", "add", "export", "import", "id", "peers", "ping", "pipe", "up", "roles"]
+    {
         assert!(home.ok(&[verb, "--help"]).contains("Usage: peerage"), "{verb}");
     }
     assert!(!home.path().exists(), "help needs no home");

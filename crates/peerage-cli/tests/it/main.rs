@@ -22,4 +22,5 @@ mod nearby;
 mod one_home;
 mod pipes;
 mod reaching;
+mod roles;
 mod support;

@@ -317,6 +317,14 @@ impl Node {
         self.0.streams.accept(protocols)
     }
 
+    /// The protocols whose streams this node accepts now, for whoever they are,
+    /// in the order of their names.
+    pub fn accepted_protocols(&self) -> Vec<StreamProtocol> {
+        let mut protocols = self.0.streams.protocols().to_vec();
+        protocols.sort_by(|one, other| one.as_ref().cmp(other.as_ref()));
+        protocols
+    }
+
     /// Measures one round trip to a peer, and connects to it before if need
     /// be.
     ///
