@@ -44,20 +44,32 @@
 //!
 //! # Open a stream to a peer by its key
 //!
-//! A [`Node`](node::Node) is enough for those who bring a protocol of their own.
-//! Who is at the other end is proven, whatever the address said.
+//! [`Session::open_stream`](session::Session::open_stream) takes a peer id and
+//! nothing else: every way of finding peers is asked, every address tried, and the
+//! best connection carries the stream. Who is at the other end is proven, whatever
+//! anybody said. A [`Node`](node::Node) alone does the same for peers whose
+//! addresses are known.
 //!
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
+//! # use std::sync::Arc;
 //! use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
-//! use peerage::{StreamProtocol, node::Node, presets};
+//! use peerage::discovery::{Finding, StaticList};
+//! use peerage::session::{Session, SessionOptions};
+//! use peerage::{StreamProtocol, home::Home, node::Node, presets};
 //!
 //! let chat = StreamProtocol::new("/chat/1");
 //! let bob = Node::spawn(presets::loopback()).await?;
 //! let mut callers = bob.accept(chat.clone())?;
 //!
-//! let ann = Node::spawn(presets::loopback()).await?;
-//! ann.add_addresses(bob.peer_id(), &bob.listen_addresses());
+//! # let folder = tempfile::tempdir()?;
+//! # let home = Home::open(folder.path().join("home"))?;
+//! let mut options = SessionOptions::new(presets::loopback());
+//! # options.lan = false;
+//! // The one way there is in this trial: a list with Bob on it.
+//! let known = Finding { peer: bob.peer_id(), addresses: bob.listen_addresses(), record: None };
+//! options.ways = vec![Arc::new(StaticList::new(vec![known]))];
+//! let ann = Session::open(&home, options).await?;
 //! let mut stream = ann.open_stream(bob.peer_id(), chat).await?;
 //! stream.write_all(b"hello").await?;
 //! stream.close().await?;
@@ -65,7 +77,8 @@
 //! let (caller, mut stream) = callers.next().await.expect("Ann calls");
 //! let mut text = String::new();
 //! stream.read_to_string(&mut text).await?;
-//! assert_eq!((caller, text.as_str()), (ann.peer_id(), "hello"));
+//! assert_eq!((caller, text.as_str()), (ann.node().peer_id(), "hello"));
+//! # ann.close().await;
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -113,6 +126,7 @@
 //! hub          helping others to a stream
 //! exchange     getting and serving: download, gateway, bitswap
 //! import       files into graphs
+//! access       who may read which block
 //! store        where bytes are
 //! discovery    given a key, which peers, at which addresses
 //! topology     whom to know: Kademlia
