@@ -26,8 +26,18 @@ pub(crate) enum Event {
     Shared(Shared),
     /// A shared file is not as it was when it was shared.
     FileChanged { path: String, reason: String },
-    /// Somebody got something; without a peer over plain HTTP.
-    Served { peer: Option<String>, cid: String, bytes: u64, complete: bool },
+    /// Somebody got something: a peer, somebody else at an address, or else
+    /// somebody on this machine.
+    Served {
+        peer: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// By which protocol: `gateway`, `http` or `bitswap`.
+        exchange: String,
+        cid: String,
+        bytes: u64,
+        complete: bool,
+    },
     /// A file or folder is in the store.
     Added { path: String, cid: String, bytes: u64 },
     /// A provider is being reached.

@@ -3,10 +3,11 @@
 //!
 //! `cargo run --release --example bitswap_speed [MIB]`
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{collections::HashMap, time::Instant};
 
 use bytes::Bytes;
 use peerage::{
+    access::Requester,
     exchange::{
         BlockSource, SourceError,
         bitswap::{Bitswap, Event},
@@ -19,7 +20,7 @@ use peerage_core::data::{Block, Cid, HashKind, codec};
 struct Shelf(HashMap<Cid, Bytes>);
 
 impl BlockSource for Shelf {
-    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+    fn get(&self, _: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
         Ok(self.0.get(cid).cloned())
     }
 }
@@ -37,7 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cids: Vec<Cid> = blocks.iter().map(|block| *block.cid()).collect();
     let shelf = Shelf(blocks.into_iter().map(Block::into_parts).collect());
     let bob = Node::spawn(presets::loopback()).await?;
-    let _serving = Bitswap::start(&bob, Some(Arc::new(shelf)))?;
+    let _serving = Bitswap::start(&bob, Some(shelf.into()))?;
     let alice = Node::spawn(presets::loopback()).await?;
     alice.connect(bob.peer_id(), &bob.listen_addresses()).await?;
     let session = Bitswap::start(&alice, None)?.session(&[bob.peer_id()])?;

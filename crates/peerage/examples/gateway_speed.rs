@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use peerage::{
     StreamProtocol,
+    access::Requester,
     exchange::{
         BlockSource, SourceError,
         gateway::{self, CarBlocks, Gateway, GatewayClient},
@@ -62,7 +63,7 @@ impl Uniform {
 }
 
 impl BlockSource for Uniform {
-    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+    fn get(&self, _: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
         Ok(Some(self.inner.get(cid).unwrap_or(&self.leaf).clone()))
     }
 }

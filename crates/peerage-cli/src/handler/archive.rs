@@ -8,6 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use peerage::{
+    access::{GuardedStore, Requester},
     data::{
         Block, Cid, car,
         select::{Selection, Walk},
@@ -42,7 +43,7 @@ pub(super) async fn export(
 ) -> Result<(), Failure> {
     let target: Target = cid.parse().map_err(|error| bad_cid(&error))?;
     let root = *target.cid();
-    let (store, stopped) = (host.session().store().clone(), context.clone());
+    let (store, stopped) = (host.session().blocks().clone(), context.clone());
     let event = blocking(move || write(&store, root, &output, &stopped)).await?;
     context.say(event).await;
     Ok(())
@@ -52,7 +53,12 @@ fn bad_cid(error: &peerage::link::LinkError) -> Failure {
     Failure::of(Code::BadTarget, error)
 }
 
-fn write(store: &Store, root: Cid, output: &Path, context: &Context) -> Result<Event, Failure> {
+fn write(
+    store: &GuardedStore,
+    root: Cid,
+    output: &Path,
+    context: &Context,
+) -> Result<Event, Failure> {
     let shown = output.display();
     let failed = |error: io::Error| Failure::writing(&shown, &error);
     let folder = output.parent().unwrap_or(Path::new("."));
@@ -83,15 +89,18 @@ fn write(store: &Store, root: Cid, output: &Path, context: &Context) -> Result<E
     Ok(Event::Exported { cid: root.to_string(), file: shown.to_string(), blocks, bytes })
 }
 
-/// A block of the store, as its name says.
-fn verified(store: &Store, cid: Cid) -> Result<Bytes, Failure> {
-    let data = store.get(&cid).map_err(|error| store_failure(&error))?.ok_or_else(|| {
-        Failure::new(
-            Code::NotFound,
-            format!("the store does not have {cid}"),
-            "add or get it first",
-        )
-    })?;
+/// A block of the store, as its name says, for the user of this machine.
+fn verified(store: &GuardedStore, cid: Cid) -> Result<Bytes, Failure> {
+    let data = store
+        .get(&Requester::Machine, &cid)
+        .map_err(|error| store_failure(&error))?
+        .ok_or_else(|| {
+            Failure::new(
+                Code::NotFound,
+                format!("the store does not have {cid}"),
+                "add or get it first",
+            )
+        })?;
     let block = Block::verified(cid, data).map_err(|error| Failure::of(Code::Corrupt, &error))?;
     Ok(block.into_parts().1)
 }

@@ -10,8 +10,9 @@ use std::{
 };
 
 use peerage::{
+    access::Requester,
     data::{HashKind, Profile},
-    exchange::gateway::GatewayEvent,
+    exchange::serving::{Served, ServingEvent},
     import::{ImportError, ImportOptions, ImportProgress, ImportWarning, Imported},
     session::{Share, ShareError},
     text::{FileName, Platform},
@@ -134,23 +135,33 @@ fn shared(share: &Share, host: &Host, http: bool, took: Duration) -> Shared {
     }
 }
 
-/// Tells what happens while others get what is shared; ends with the gateway.
-async fn report(mut events: Receiver<GatewayEvent>, context: &Context) {
+/// Tells what happens while others get what is shared; ends with the session.
+async fn report(mut events: Receiver<ServingEvent>, context: &Context) {
     loop {
         let event = match events.recv().await {
-            Ok(GatewayEvent::FileChanged { path, reason }) => {
+            Ok(ServingEvent::FileChanged { path, reason }) => {
                 Event::FileChanged { path: path.to_string_lossy().into_owned(), reason }
             }
-            Ok(GatewayEvent::Served { peer, root, bytes, complete }) => Event::Served {
-                peer: peer.map(|peer| peer.to_string()),
-                cid: root.to_string(),
-                bytes,
-                complete,
-            },
+            Ok(ServingEvent::Served(served)) => told(&served),
             Ok(_) | Err(RecvError::Lagged(_)) => continue,
             Err(RecvError::Closed) => return,
         };
         context.say(event).await;
+    }
+}
+
+fn told(served: &Served) -> Event {
+    let address = match served.requester {
+        Requester::Anonymous(address) => Some(address.to_string()),
+        _ => None,
+    };
+    Event::Served {
+        peer: served.requester.peer().map(|peer| peer.to_string()),
+        address,
+        exchange: served.exchange.name().to_owned(),
+        cid: served.cid.to_string(),
+        bytes: served.bytes,
+        complete: served.complete,
     }
 }
 

@@ -266,10 +266,14 @@ fn chatter_line(event: &Event) -> Option<String> {
             format!("Lost {peer}: {}{next}", clean(reason))
         }
         Event::TakenOver { from, to } => format!("{to} takes over what {from} was slow with"),
-        Event::Served { peer, bytes, complete, .. } => {
-            let who = peer.as_deref().unwrap_or("somebody on this machine");
+        Event::Served { peer, address, exchange, bytes, complete, .. } => {
+            let who = match (peer, address) {
+                (Some(peer), _) => peer.clone(),
+                (None, Some(address)) => format!("somebody at {}", clean(address)),
+                (None, None) => String::from("somebody on this machine"),
+            };
             let part = if *complete { "" } else { ", broken off" };
-            format!("{who} got {}{part}", amount(*bytes))
+            format!("{who} got {} over {}{part}", amount(*bytes), clean(exchange))
         }
         Event::Exported { blocks, bytes, file, .. } => {
             format!("Wrote {}, {}, to {}", count(*blocks, "block"), amount(*bytes), clean(file))

@@ -11,6 +11,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use peerage::{
+    exchange::bitswap::{Bitswap, Event},
+    node::Node,
+    presets,
+};
 use rustix::process::Signal;
 
 use crate::support::{Events, Home, bytes};
@@ -266,6 +271,39 @@ fn the_sender_is_told_when_a_shared_file_has_changed() {
     get.signal(Signal::INT);
     assert_ne!(get.finish().0, Some(0));
     assert!(!bob.work().join("a.bin").exists());
+}
+
+#[test]
+fn the_sender_is_told_who_got_it() {
+    let (ann, bob) = (Home::new(), Home::new());
+    fs::write(ann.work().join("a.bin"), bytes(3_000_000)).unwrap();
+    let (mut share, link) = share(&ann, &["a.bin"]);
+    bob.ok(&["get", &link]);
+    let served = share.wait_for("served");
+    assert_eq!((&served["exchange"], &served["complete"]), (&"gateway".into(), &true.into()));
+    assert!(link.contains(served["cid"].as_str().unwrap()), "{served}");
+    assert!(served["peer"].is_string() && served.get("address").is_none(), "{served}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sender_is_told_who_got_it_by_bitswap() {
+    let ann = Home::new();
+    fs::write(ann.work().join("a.bin"), bytes(3_000_000)).unwrap();
+    let (_up, address) = ann.up();
+    let mut share = ann.start(&["share", "a.bin"]);
+    let shared = share.wait_for("shared");
+    let (address, peer) = address.rsplit_once("/p2p/").unwrap();
+    let peer = peer.parse().unwrap();
+    let node = Node::spawn(presets::loopback()).await.unwrap();
+    node.add_addresses(peer, &[address.parse().unwrap()]);
+    let session = Bitswap::start(&node, None).unwrap().session(&[peer]).unwrap();
+    session.want(&[shared["cid"].as_str().unwrap().parse().unwrap()]).unwrap();
+    let Some(Event::Block { block, .. }) = session.next().await else { panic!("no block") };
+    let served = share.wait_for("served");
+    assert_eq!(served["exchange"], "bitswap");
+    assert_eq!(served["peer"], node.peer_id().to_string());
+    assert_eq!((&served["cid"], &served["complete"]), (&shared["cid"], &true.into()));
+    assert_eq!(served["bytes"], block.data().len());
 }
 
 #[test]

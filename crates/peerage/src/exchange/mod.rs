@@ -3,6 +3,10 @@
 pub mod bitswap;
 pub mod download;
 pub mod gateway;
+pub mod serving;
 mod source;
 
-pub use self::source::{BlockSource, SourceError};
+pub use self::{
+    serving::Serving,
+    source::{BlockSource, SourceError},
+};

@@ -9,45 +9,50 @@ use std::{
 use bytes::Bytes;
 use peerage_core::{Advice, data::Cid};
 
-use crate::store::{Store, StoreError};
+use crate::{
+    access::{GuardedStore, Requester},
+    store::StoreError,
+};
 
-/// Something that holds blocks. Its methods may wait for a disk: they are
-/// called on threads that may.
+/// Something that holds blocks, and gives each requester those that are for it.
+/// Its methods may wait for a disk: they are called on threads that may.
 pub trait BlockSource: Send + Sync + 'static {
-    /// The block's bytes; `None` when it is not here.
+    /// The block's bytes; `None` when it is not here, or not for `requester`.
     ///
     /// # Errors
     ///
-    /// When the block should be here and cannot be read.
-    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError>;
+    /// When the block should be here and cannot be read. Never for one that is
+    /// not for `requester`, who would learn of it.
+    fn get(&self, requester: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError>;
 
-    /// The block's size in bytes; `None` when it is not here.
+    /// The block's size in bytes; `None` when it is not here, or not for
+    /// `requester`.
     ///
     /// # Errors
     ///
     /// As [`Self::get`].
-    fn size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
-        Ok(self.get(cid)?.map(|block| block.len() as u64))
+    fn size(&self, requester: &Requester, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        Ok(self.get(requester, cid)?.map(|block| block.len() as u64))
     }
 }
 
 impl<S: BlockSource + ?Sized> BlockSource for Arc<S> {
-    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
-        (**self).get(cid)
+    fn get(&self, requester: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+        (**self).get(requester, cid)
     }
 
-    fn size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
-        (**self).size(cid)
+    fn size(&self, requester: &Requester, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        (**self).size(requester, cid)
     }
 }
 
-impl BlockSource for Store {
-    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
-        self.get(cid).map_err(SourceError::from)
+impl BlockSource for GuardedStore {
+    fn get(&self, requester: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+        self.get(requester, cid).map_err(SourceError::from)
     }
 
-    fn size(&self, cid: &Cid) -> Result<Option<u64>, SourceError> {
-        self.size(cid).map_err(SourceError::from)
+    fn size(&self, requester: &Requester, cid: &Cid) -> Result<Option<u64>, SourceError> {
+        self.size(requester, cid).map_err(SourceError::from)
     }
 }
 

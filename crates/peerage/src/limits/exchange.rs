@@ -102,3 +102,25 @@ pub const BITSWAP_SMALL_BLOCK_BYTES: u64 = 1024;
 /// user who knows the CID can take some; who takes all has reached that he must
 /// be asked to stop, and no more.
 pub const MAX_STAGING_NAMES: usize = 8;
+/// How long a bitswap peer must have wanted nothing, in milliseconds, before
+/// what it was sent is told: longer than a round trip, after which it asks for
+/// what lies below the blocks it got, and short enough to be news.
+pub const BITSWAP_QUIET_MILLISECONDS: u64 = 1_000;
+
+/// After how many seconds what a bitswap peer was sent is told, though it still
+/// wants more.
+pub const BITSWAP_TOLD_SECONDS: u64 = 10;
+
+// --- what is told of serving ---
+
+/// How many events of serving wait for whoever listens before the oldest is
+/// dropped.
+pub const MAX_SERVING_EVENTS: usize = 256;
+
+/// How many changed files are remembered as told about. When there are more,
+/// the oldest may be told again early.
+pub const MAX_FILES_TOLD: usize = 256;
+
+/// How long nothing more is told about a changed file, in seconds: peers ask
+/// for its blocks again and again, or for a thousand at once.
+pub const FILE_TOLD_AGAIN_SECONDS: u64 = 10;

@@ -30,13 +30,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::{Everybody, GuardedStore, Policy},
     discovery::{
         DnsConfig, Finder, Interfaces, LanConfig, LanDiscovery, LanWay, MainlineConfig, Way,
     },
     exchange::{
+        Serving,
         bitswap::Bitswap,
         download::{self, Allowance, Context, GetError, GetEvent, GetRequest, Got, Provider},
-        gateway::{self, Gateway, GatewayEvent},
+        gateway::{self, Gateway},
+        serving::ServingEvent,
     },
     home::Home,
     import::{self, ImportOptions, Imported},
@@ -78,6 +81,9 @@ pub struct SessionOptions {
     pub ways: Vec<Arc<dyn Way>>,
     /// By which of those that need the running node.
     pub wide: Wide,
+    /// Who may read what the store holds: [`Everybody`], if nothing else is
+    /// said.
+    pub policy: Arc<dyn Policy>,
 }
 
 /// Ways of finding peers anywhere that need the running node.
@@ -105,6 +111,7 @@ impl SessionOptions {
             http: None,
             ways: Vec::new(),
             wide: Wide::default(),
+            policy: Arc::new(Everybody),
         }
     }
 }
@@ -127,7 +134,8 @@ pub struct Session {
 struct Inner {
     node: Node,
     store: Store,
-    gateway: Gateway,
+    blocks: GuardedStore,
+    serving: Serving,
     http: Option<SocketAddr>,
     bitswap: Bitswap,
     finder: Finder,
@@ -161,16 +169,17 @@ impl Session {
         kademlia: Option<Kademlia>,
         options: SessionOptions,
     ) -> Result<Self, OpenError> {
-        let gateway = Gateway::new(store.clone());
+        let blocks = GuardedStore::new(store.clone(), options.policy);
+        let served = Serving::from(blocks.clone());
+        let gateway = Gateway::new(served.clone());
         let mut servers = JoinSet::new();
         let streams =
             node.accept(gateway::PROTOCOL).map_err(|_| OpenError::Served("the gateway"))?;
         let serving = gateway.clone();
         servers.spawn(async move { serving.serve_streams(streams).await });
         let http = listen_http(&gateway, options.http, &mut servers).await?;
-        let source = Arc::new(store.clone());
-        let bitswap =
-            Bitswap::start(&node, Some(source)).map_err(|_| OpenError::Served("bitswap"))?;
+        let bitswap = Bitswap::start(&node, Some(served.clone()))
+            .map_err(|_| OpenError::Served("bitswap"))?;
         let lan = options.lan.then(|| announce(&node, &options.name)).flatten().map(Arc::new);
         let finder = finder(&node, lan.as_ref(), options.ways);
         if let Some(kademlia) = kademlia {
@@ -186,7 +195,8 @@ impl Session {
         let inner = Inner {
             node,
             store,
-            gateway,
+            blocks,
+            serving: served,
             http,
             bitswap,
             finder,
@@ -211,17 +221,23 @@ impl Session {
         &self.inner.store
     }
 
+    /// The store's blocks as those who ask for them see them.
+    #[must_use]
+    pub fn blocks(&self) -> &GuardedStore {
+        &self.inner.blocks
+    }
+
     /// Where plain HTTP is served.
     #[must_use]
     pub fn http(&self) -> Option<SocketAddr> {
         self.inner.http
     }
 
-    /// What the gateway meets while it serves: files that have changed since
-    /// they were shared, bytes served.
+    /// What is met while serving, by whatever protocol: who got what, files that
+    /// have changed since they were shared.
     #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<GatewayEvent> {
-        self.inner.gateway.events()
+    pub fn events(&self) -> broadcast::Receiver<ServingEvent> {
+        self.inner.serving.events()
     }
 
     /// All ways of finding peers. What they find at addresses is in the node's

@@ -7,7 +7,12 @@ use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use peerage::limits::MAX_BITSWAP_UNWANTED_BLOCKS;
 use peerage::{
     PeerId, StreamProtocol,
-    exchange::bitswap::{Bitswap, Event, LossReason, Session, Version},
+    access::Requester,
+    exchange::{
+        Serving,
+        bitswap::{Bitswap, Event, LossReason, Session, Version},
+        serving::{Exchange, ServingEvent},
+    },
     node::{IncomingStreams, Node, Stream},
     presets,
 };
@@ -24,6 +29,7 @@ use crate::support::{
 struct Host {
     node: Node,
     shelf: Arc<Shelf>,
+    serving: Serving,
     bitswap: Bitswap,
 }
 
@@ -31,8 +37,9 @@ impl Host {
     async fn start() -> Self {
         let node = Node::spawn(presets::loopback()).await.unwrap();
         let shelf = Arc::new(Shelf::default());
-        let bitswap = Bitswap::start(&node, Some(shelf.clone())).unwrap();
-        Self { node, shelf, bitswap }
+        let serving = Serving::from(shelf.clone());
+        let bitswap = Bitswap::start(&node, Some(serving.clone())).unwrap();
+        Self { node, shelf, serving, bitswap }
     }
 
     fn session(&self, peers: &[&Node]) -> Session {
@@ -45,22 +52,22 @@ impl Host {
 }
 
 /// A node that says on bitswap's streams what the test wants.
-struct Stranger {
-    node: Node,
+pub(crate) struct Stranger {
+    pub(crate) node: Node,
     incoming: IncomingStreams,
     /// The stream that is being listened to, and what was read of it.
     current: Option<(Stream, Vec<u8>)>,
 }
 
 impl Stranger {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let node = Node::spawn(presets::loopback()).await.unwrap();
         let incoming = node.accept(protocol()).unwrap();
         Self { node, incoming, current: None }
     }
 
     /// The next message, on the same stream until that ends.
-    async fn hear(&mut self) -> Message {
+    pub(crate) async fn hear(&mut self) -> Message {
         loop {
             let (mut stream, mut frame) = match self.current.take() {
                 Some(current) => current,
@@ -82,7 +89,7 @@ impl Stranger {
         stream.close().await.unwrap();
     }
 
-    async fn tell(&self, to: &Node, message: &Message) {
+    pub(crate) async fn tell(&self, to: &Node, message: &Message) {
         self.say(to, &message.encode_framed(Version::V1_2)).await;
     }
 }
@@ -132,10 +139,44 @@ async fn a_folder_comes_over_byte_for_byte() {
     let (bob, alice) = (Host::start().await, Host::start().await);
     let files = sample(4000);
     let root = bob.shelf.add_folder(&files, &Profile::default()).cid;
+    let mut events = bob.serving.events();
     let got = fetch(&alice.session(&[&bob.node]), root).await;
     assert_same(&got.read(&root), &files);
     let sent: usize = bob.shelf.blocks().values().map(Bytes::len).sum();
     assert_eq!(bob.bitswap.bytes_sent(), sent as u64, "every block was sent once");
+    let mut told = 0;
+    while told < sent as u64 {
+        match soon("word of what was sent", events.recv()).await.unwrap() {
+            ServingEvent::Served(served) => {
+                assert_eq!(served.requester, Requester::Peer(alice.node.peer_id()));
+                assert_eq!(served.exchange, Exchange::Bitswap);
+                assert!(told > 0 || served.cid == root, "{served:?}");
+                assert!(served.complete, "{served:?}");
+                told += served.bytes;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, sent as u64, "told once");
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_is_told_of_at_once() {
+    let (bob, mut stranger) = (Host::start().await, Stranger::start().await);
+    let (here, missing) = (block(1), block(2));
+    bob.shelf.put(here.clone());
+    let mut events = bob.serving.events();
+    let wants = [*here.cid(), *missing.cid()].map(|cid| Entry::block(cid, 1));
+    stranger.tell(&bob.node, &Message::wants(wants.to_vec())).await;
+    assert_eq!(blocks(&stranger.hear().await), [*here.cid()]);
+    stranger.node.shutdown().await;
+    match soon("word of what was sent", events.recv()).await.unwrap() {
+        ServingEvent::Served(served) => {
+            assert_eq!((served.cid, served.bytes), (*here.cid(), here.data().len() as u64));
+            assert_eq!(served.requester, Requester::Peer(stranger.node.peer_id()));
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

@@ -15,12 +15,14 @@ use std::{
 
 use bytes::Bytes;
 use peerage::{
+    access::{Everybody, GuardedStore, Requester},
     data::Cid,
     exchange::{
         BlockSource, SourceError,
         bitswap::Bitswap,
         download::{Excess, GetError, GetEvent, Got, Provider},
         gateway::{self, Gateway},
+        serving::ServingEvent,
     },
     home::Home,
     import::ImportOptions,
@@ -350,7 +352,7 @@ struct Twisted {
 }
 
 impl BlockSource for Twisted {
-    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+    fn get(&self, _: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
         let data = self.store.get(cid).map_err(SourceError::from)?;
         Ok(data.and_then(|data| (self.twist)(cid, data)))
     }
@@ -447,7 +449,7 @@ async fn a_file_that_changed_is_not_served_and_its_owner_is_told() {
     let telling = async {
         loop {
             let event = told.recv().await.unwrap();
-            if let gateway::GatewayEvent::FileChanged { path, .. } = event {
+            if let ServingEvent::FileChanged { path, .. } = event {
                 stop.cancel();
                 return path;
             }
@@ -487,7 +489,8 @@ async fn a_peer_that_has_not_got_it_says_so_at_once() {
 /// A peer that has a store's blocks and speaks no gateway.
 async fn bitswap_only(store: &Store) -> (Node, Bitswap, Provider) {
     let node = Node::spawn(presets::loopback()).await.unwrap();
-    let bitswap = Bitswap::start(&node, Some(Arc::new(store.clone()))).unwrap();
+    let blocks = GuardedStore::new(store.clone(), Arc::new(Everybody));
+    let bitswap = Bitswap::start(&node, Some(blocks.into())).unwrap();
     let provider = Provider { peer: node.peer_id(), addresses: node.listen_addresses() };
     (node, bitswap, provider)
 }

@@ -50,7 +50,7 @@ async fn helia_gets_our_folder() {
     let Some(mut helia) = Helia::start("Helia gets from us").await else { return };
     let node = Node::spawn(presets::loopback()).await.unwrap();
     let shelf = Arc::new(Shelf::default());
-    let bitswap = Bitswap::start(&node, Some(shelf.clone())).unwrap();
+    let bitswap = Bitswap::start(&node, Some(shelf.clone().into())).unwrap();
     let files = folder();
     let root = shelf.add_folder(&files, &Profile::default()).cid;
     let target = tempfile::tempdir().unwrap();

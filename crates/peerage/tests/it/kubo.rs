@@ -15,7 +15,7 @@ use crate::support::{
 async fn host() -> (Node, Arc<Shelf>, Bitswap) {
     let node = Node::spawn(presets::loopback()).await.unwrap();
     let shelf = Arc::new(Shelf::default());
-    let bitswap = Bitswap::start(&node, Some(shelf.clone())).unwrap();
+    let bitswap = Bitswap::start(&node, Some(shelf.clone().into())).unwrap();
     (node, shelf, bitswap)
 }
 

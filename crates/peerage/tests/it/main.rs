@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod advice;
 mod bitswap;
 mod gateway;

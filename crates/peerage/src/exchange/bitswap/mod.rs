@@ -13,6 +13,7 @@ mod link;
 mod outgoing;
 mod serve;
 mod session;
+mod tally;
 
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use self::session::Session;
 use self::{client::Client, serve::Server};
 use crate::{
-    exchange::BlockSource,
+    exchange::Serving,
     node::{AcceptError, Node, PeerId, StreamProtocol},
 };
 
@@ -38,9 +39,9 @@ use crate::{
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-/// use std::{collections::HashMap, sync::Arc};
 /// use bytes::Bytes;
 /// use peerage::{
+///     access::Requester,
 ///     exchange::{BlockSource, SourceError, bitswap::{Bitswap, Event}},
 ///     node::Node,
 ///     presets,
@@ -49,14 +50,14 @@ use crate::{
 ///
 /// struct Shelf(Block);
 /// impl BlockSource for Shelf {
-///     fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+///     fn get(&self, _: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
 ///         Ok((cid == self.0.cid()).then(|| self.0.data().clone()))
 ///     }
 /// }
 ///
 /// let block = Block::new(codec::RAW, HashKind::Sha2_256, Bytes::from_static(b"dawn"));
 /// let bob = Node::spawn(presets::loopback()).await?;
-/// let _serving = Bitswap::start(&bob, Some(Arc::new(Shelf(block.clone()))))?;
+/// let _serving = Bitswap::start(&bob, Some(Shelf(block.clone()).into()))?;
 ///
 /// let alice = Node::spawn(presets::loopback()).await?;
 /// alice.add_addresses(bob.peer_id(), &bob.listen_addresses());
@@ -88,19 +89,19 @@ struct Core {
 }
 
 impl Bitswap {
-    /// Starts bitswap on a node, of versions 1.2, 1.1 and 1.0. With a source,
-    /// whoever asks gets blocks from it; without, is told that nothing is
-    /// here. Must be called within a tokio runtime.
+    /// Starts bitswap on a node, of versions 1.2, 1.1 and 1.0. With blocks to
+    /// serve, whoever asks gets those that are for it; without, is told that
+    /// nothing is here. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
     /// When bitswap runs on the node already.
-    pub fn start(node: &Node, source: Option<Arc<dyn BlockSource>>) -> Result<Self, AcceptError> {
+    pub fn start(node: &Node, blocks: Option<Serving>) -> Result<Self, AcceptError> {
         let streams = node.accept_any(&protocols())?;
         let stop = CancellationToken::new();
         let core = Arc::new(Core {
             node: node.clone(),
-            server: Server::new(source),
+            server: Server::new(blocks),
             client: Client::default(),
             streams: Arc::new(Semaphore::new(MAX_BITSWAP_STREAMS)),
             incoming: Arc::new(Semaphore::new(BITSWAP_INCOMING_BYTES / 1024)),

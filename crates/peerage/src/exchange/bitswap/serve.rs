@@ -25,9 +25,11 @@ use tokio::{
 use super::{
     Core,
     outgoing::{KEEP, Outgoing, SendError},
+    tally::{QUIET, Tally},
 };
 use crate::{
-    exchange::{BlockSource, SourceError},
+    access::Requester,
+    exchange::{Serving, SourceError, serving::Reader},
     node::PeerId,
 };
 
@@ -36,7 +38,7 @@ const FORGET_AFTER: Duration = Duration::from_secs(60);
 
 /// Every peer's ledger, and where the blocks come from.
 pub(super) struct Server {
-    source: Option<Arc<dyn BlockSource>>,
+    serving: Option<Serving>,
     served: Mutex<HashMap<PeerId, Arc<Served>>>,
     bytes_sent: AtomicU64,
 }
@@ -62,12 +64,19 @@ struct State {
 struct Answer {
     frame: Bytes,
     block_bytes: usize,
+    first_block: Option<Cid>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Server {
-    pub(super) fn new(source: Option<Arc<dyn BlockSource>>) -> Self {
-        Self { source, served: Mutex::default(), bytes_sent: AtomicU64::new(0) }
+    pub(super) fn new(serving: Option<Serving>) -> Self {
+        Self { serving, served: Mutex::default(), bytes_sent: AtomicU64::new(0) }
+    }
+
+    /// The blocks as a peer sees them.
+    fn reader(&self, peer: PeerId) -> Option<Reader> {
+        let serving = self.serving.as_ref()?;
+        Some(serving.reader(Requester::Peer(peer)))
     }
 
     pub(super) fn bytes_sent(&self) -> u64 {
@@ -192,56 +201,63 @@ impl Served {
         }
     }
 
-    /// Looks wants up until a message is full. Reads from disk.
-    fn reply(&self, source: Option<&dyn BlockSource>) -> Reply {
-        let mut reply = Reply::default();
+    /// Looks wants up until a message is full, and says which block is the
+    /// first in it. Reads from disk.
+    fn reply(&self, blocks: Option<&Reader>) -> (Reply, Option<Cid>) {
+        let (mut reply, mut first_block) = (Reply::default(), None);
         reply.refuse(std::mem::take(&mut lock(&self.state).refused));
         while !reply.is_full() {
             let Some(asked) = lock(&self.state).ledger.next_asked() else { break };
-            let outcome = reply.add(&asked, look_up(source, &asked));
+            let found = look_up(blocks, &asked);
+            if matches!(found, Found::Block(_)) {
+                first_block.get_or_insert(asked.cid);
+            }
+            let outcome = reply.add(&asked, found);
             lock(&self.state).ledger.settle(&asked.cid, outcome);
         }
-        reply
+        (reply, first_block)
     }
 }
 
-fn look_up(source: Option<&dyn BlockSource>, asked: &Asked) -> Found {
-    let found = source.map_or(Ok(Found::Nothing), |source| try_look_up(source, asked));
-    found.unwrap_or_else(|error| {
-        tracing::warn!(cid = %asked.cid, %error, "a block that a peer wants cannot be read");
-        Found::Nothing
-    })
+/// What is not for the peer is not here, and what cannot be read neither.
+fn look_up(blocks: Option<&Reader>, asked: &Asked) -> Found {
+    let found = blocks.map_or(Ok(Found::Nothing), |blocks| try_look_up(blocks, asked));
+    found.unwrap_or(Found::Nothing)
 }
 
-fn try_look_up(source: &dyn BlockSource, asked: &Asked) -> Result<Found, SourceError> {
+fn try_look_up(blocks: &Reader, asked: &Asked) -> Result<Found, SourceError> {
     if asked.want == Want::Have {
-        match source.size(&asked.cid)? {
+        match blocks.size(&asked.cid)? {
             None => return Ok(Found::Nothing),
             Some(bytes) if bytes > BITSWAP_SMALL_BLOCK_BYTES => return Ok(Found::Here),
             Some(_) => {}
         }
     }
-    Ok(source.get(&asked.cid)?.map_or(Found::Nothing, Found::Block))
+    Ok(blocks.get(&asked.cid)?.map_or(Found::Nothing, Found::Block))
 }
 
 /// Answers one peer until it is gone, or has wanted nothing for a while.
 async fn answer(core: Arc<Core>, peer: PeerId, served: Arc<Served>) {
     let mut outgoing = Outgoing::new(core.node.clone(), peer);
-    let mut patience = KEEP;
+    let mut tally = Tally::new(core.server.serving.clone(), peer);
     loop {
+        let patience = match (tally.is_open(), outgoing.is_open()) {
+            (true, _) => QUIET,
+            (false, true) => KEEP,
+            (false, false) => FORGET_AFTER,
+        };
         match timeout(patience, served.work()).await {
             Ok(true) => {
-                patience = KEEP;
-                if let Err(error) = answer_all(&core, &served, &mut outgoing).await {
+                if let Err(error) =
+                    answer_all(&core, peer, &served, &mut outgoing, &mut tally).await
+                {
                     tracing::debug!(%peer, %error, "a peer's wants are not answered any more");
                     return core.server.end(&peer, &served, |_| true);
                 }
             }
             Ok(false) => return,
-            Err(_) if outgoing.is_open() => {
-                outgoing.close().await;
-                patience = FORGET_AFTER;
-            }
+            Err(_) if tally.is_open() => tally.told(),
+            Err(_) if outgoing.is_open() => outgoing.close().await,
             Err(_) => core.server.end(&peer, &served, Ledger::is_empty),
         }
     }
@@ -251,17 +267,24 @@ async fn answer(core: Arc<Core>, peer: PeerId, served: Arc<Served>) {
 /// written.
 async fn answer_all(
     core: &Arc<Core>,
+    peer: PeerId,
     served: &Arc<Served>,
     outgoing: &mut Outgoing,
+    tally: &mut Tally,
 ) -> Result<(), SendError> {
     let version = outgoing.version().await?;
-    let mut next = prepare(core, served, version).await;
+    let blocks = core.server.reader(peer);
+    let mut next = prepare(core, &blocks, served, version).await;
     while let Some(answer) = next {
+        let first_block = answer.first_block;
         let (written, following) =
-            tokio::join!(write(outgoing, answer), prepare(core, served, version));
-        core.server.bytes_sent.fetch_add(written?, Ordering::Relaxed);
+            tokio::join!(write(outgoing, answer), prepare(core, &blocks, served, version));
+        let written = written?;
+        core.server.bytes_sent.fetch_add(written, Ordering::Relaxed);
+        tally.sent(first_block, written);
         next = following;
     }
+    tally.complete();
     Ok(())
 }
 
@@ -274,18 +297,23 @@ async fn write(outgoing: &mut Outgoing, answer: Answer) -> Result<u64, SendError
 
 /// Makes a message of the next answers on a thread that may wait for a disk.
 /// `None` when nothing is left to say.
-async fn prepare(core: &Arc<Core>, served: &Arc<Served>, version: Version) -> Option<Answer> {
+async fn prepare(
+    core: &Core,
+    blocks: &Option<Reader>,
+    served: &Arc<Served>,
+    version: Version,
+) -> Option<Answer> {
     loop {
         if served.is_gone() || !served.has_work() {
             return None;
         }
         let place = Arc::clone(&core.replies).acquire_owned().await.ok()?;
-        let (core, served) = (Arc::clone(core), Arc::clone(served));
+        let (blocks, served) = (blocks.clone(), Arc::clone(served));
         let reading = tokio::task::spawn_blocking(move || {
-            let reply = served.reply(core.server.source.as_deref());
+            let (reply, first_block) = served.reply(blocks.as_ref());
             let block_bytes = reply.block_bytes();
             let frame = reply.into_message()?.encode_framed(version);
-            Some(Answer { frame, block_bytes, _place: place })
+            Some(Answer { frame, block_bytes, first_block, _place: place })
         });
         match reading.await {
             Ok(Some(answer)) => return Some(answer),

@@ -97,7 +97,7 @@ impl CarBody {
                 Poll::Ready(None)
             }
             Ok((_, Err(error))) => {
-                self.account.failed(&error);
+                tracing::debug!(%error, "an answer was broken off");
                 Poll::Ready(Some(Err(error)))
             }
             Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),

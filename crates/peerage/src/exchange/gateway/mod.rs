@@ -3,24 +3,28 @@
 //! [libp2p+HTTP specification](https://github.com/libp2p/specs/blob/master/http/README.md)
 //! has it, and over TCP on the local machine.
 //!
-//! [`Gateway`] serves the blocks of a [`BlockSource`](super::BlockSource);
+//! [`Gateway`] serves the blocks of a [`Serving`](super::Serving);
 //! [`GatewayClient`] asks for them over one stream, and [`CarBlocks`] takes a
 //! CAR apart as it arrives.
 //!
 //! # Who may read
 //!
-//! Whoever knows a CID and reaches the gateway gets the block; there are no
-//! secrets but the CIDs themselves, and no list of them is served. The plain
-//! HTTP face is for a listener on `127.0.0.1`. It ignores the `Host` header: a
-//! web page that rebinds its own name to `127.0.0.1` can read what it knows the
-//! CID of, as it could from any public gateway, and nothing can be changed
-//! through a gateway.
+//! Every block is read for who asks: the [`Requester`](crate::access::Requester)
+//! is the peer at the other end of the stream; over plain HTTP it is this
+//! machine when the connection comes from it, and else anybody at an address.
+//! What is not for the requester is answered as what is not here, also in the
+//! middle of a CAR, which ends there.
+//!
+//! A web page can give its own name the address `127.0.0.1` and have a browser
+//! on this machine ask here. Such a request names that page's host, and counts
+//! as anybody's and not as this machine's. Nothing can be changed through a
+//! gateway, and no list of CIDs is served.
 
 mod body;
+mod caller;
 mod car_blocks;
 mod client;
 mod error;
-mod event;
 mod frame;
 mod io;
 mod reader;
@@ -33,7 +37,6 @@ pub use self::{
     car_blocks::CarBlocks,
     client::{GatewayBody, GatewayClient},
     error::GatewayError,
-    event::GatewayEvent,
     server::{Gateway, GatewayLimits},
 };
 

@@ -1,6 +1,6 @@
 //! Reading blocks for an answer, on a thread that may wait for a disk.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use bytes::Bytes;
 use peerage_core::{
@@ -13,7 +13,7 @@ use peerage_core::{
 };
 
 use super::frame::{Frame, FrameBuilder};
-use crate::exchange::{BlockSource, SourceError};
+use crate::exchange::{SourceError, serving::Reader};
 
 /// The multihash code of a block that is inlined in its CID.
 const IDENTITY: u64 = 0;
@@ -25,6 +25,7 @@ const PIECE: usize = 256 * 1024;
 /// Why a block of an answer cannot be given.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
+    /// Not here, or not for who asks, who must not learn which.
     #[error("{cid} is not here")]
     Missing { cid: Cid },
     #[error("{cid} cannot be read: {source}")]
@@ -76,11 +77,11 @@ impl ReadError {
 }
 
 /// One block.
-pub(super) fn read_block(source: &dyn BlockSource, cid: &Cid) -> Result<Bytes, ReadError> {
+pub(super) fn read_block(blocks: &Reader, cid: &Cid) -> Result<Bytes, ReadError> {
     if cid.hash().code() == IDENTITY {
         return Ok(Bytes::copy_from_slice(cid.hash().digest()));
     }
-    match source.get(cid) {
+    match blocks.get(cid) {
         Ok(Some(block)) => Ok(block),
         Ok(None) => Err(ReadError::Missing { cid: *cid }),
         Err(source) => Err(ReadError::Source { cid: *cid, source: source.into() }),
@@ -88,11 +89,11 @@ pub(super) fn read_block(source: &dyn BlockSource, cid: &Cid) -> Result<Bytes, R
 }
 
 /// The size of one block in bytes.
-pub(super) fn size_of_block(source: &dyn BlockSource, cid: &Cid) -> Result<u64, ReadError> {
+pub(super) fn size_of_block(blocks: &Reader, cid: &Cid) -> Result<u64, ReadError> {
     if cid.hash().code() == IDENTITY {
         return Ok(cid.hash().digest().len() as u64);
     }
-    match source.size(cid) {
+    match blocks.size(cid) {
         Ok(Some(size)) => Ok(size),
         Ok(None) => Err(ReadError::Missing { cid: *cid }),
         Err(source) => Err(ReadError::Source { cid: *cid, source: source.into() }),
@@ -101,16 +102,16 @@ pub(super) fn size_of_block(source: &dyn BlockSource, cid: &Cid) -> Result<u64, 
 
 /// Reads the blocks of a CAR in the order in which they are sent.
 pub(super) struct CarReader {
-    source: Arc<dyn BlockSource>,
+    blocks: Reader,
     walk: Walk,
     /// The CAR's header, until it is sent.
     header: Option<Bytes>,
 }
 
 impl CarReader {
-    pub(super) fn new(source: Arc<dyn BlockSource>, request: &GatewayRequest) -> Self {
+    pub(super) fn new(blocks: Reader, request: &GatewayRequest) -> Self {
         let walk = Walk::new(request.selection());
-        Self { source, walk, header: Some(car::header(&[request.root])) }
+        Self { blocks, walk, header: Some(car::header(&[request.root])) }
     }
 
     /// Reads the next piece of the CAR; `None` at its end. What was read before
@@ -125,7 +126,7 @@ impl CarReader {
         frame.push(self.header.take().unwrap_or_default());
         while frame.len() < PIECE {
             let Some(step) = self.walk.advance()? else { break };
-            let block = read_block(&*self.source, &step.cid)?;
+            let block = read_block(&self.blocks, &step.cid)?;
             if step.feed {
                 self.walk.feed(&step.cid, &block)?;
             }

@@ -9,7 +9,6 @@ use hyper::{
     body::Incoming,
     header::{self, HeaderName, HeaderValue},
 };
-use libp2p::PeerId;
 use peerage_core::Advice as _;
 use peerage_core::exchange::gateway::{
     Format, GatewayRequest, PROTOCOLS_JSON, RequestError, Route,
@@ -21,9 +20,11 @@ use tokio::{
 
 use super::{
     body::{Answer, CarBody},
+    caller::Caller,
     reader::{CarReader, ReadError, read_block, size_of_block},
     server::{Account, Shared},
 };
+use crate::{access::Requester, exchange::serving::Reader};
 
 const IMMUTABLE: &str = "public, max-age=29030400, immutable";
 const X_IPFS_PATH: HeaderName = HeaderName::from_static("x-ipfs-path");
@@ -35,7 +36,7 @@ const RETRY_AFTER: &str = "1";
 /// Answers a request; every failure is an answer too.
 pub(super) async fn respond(
     shared: &Arc<Shared>,
-    peer: Option<PeerId>,
+    caller: Caller,
     request: &Request<Incoming>,
 ) -> Response<Answer> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
@@ -52,11 +53,12 @@ pub(super) async fn respond(
     let Ok(Ok(turn)) = tokio::time::timeout(shared.limits.turn, waiting).await else {
         return busy();
     };
-    let asked = Asked { shared, peer, content: &content, target, turn };
+    let requester = caller.requester(request);
+    let asked = Asked { shared, caller, requester, content: &content, target, turn };
     match asked.answer(request.method() == Method::HEAD).await {
         Ok(response) => response,
         Err(error) => {
-            shared.tell_of(&error);
+            tracing::debug!(%requester, %error, "a request was not met");
             unavailable(&error, request.headers())
         }
     }
@@ -65,7 +67,8 @@ pub(super) async fn respond(
 /// A request for blocks whose turn has come.
 struct Asked<'a> {
     shared: &'a Arc<Shared>,
-    peer: Option<PeerId>,
+    caller: Caller,
+    requester: Requester,
     content: &'a GatewayRequest,
     target: &'a str,
     turn: OwnedSemaphorePermit,
@@ -81,25 +84,25 @@ impl Asked<'_> {
     }
 
     async fn block_head(self) -> Result<Response<Answer>, ReadError> {
-        let (source, cid) = (Arc::clone(&self.shared.source), self.content.root);
-        let size = finished(spawn_blocking(move || size_of_block(&*source, &cid)).await)?;
+        let (blocks, cid) = (self.blocks(), self.content.root);
+        let size = finished(spawn_blocking(move || size_of_block(&blocks, &cid)).await)?;
         let mut response = head(self.content, self.target, StatusCode::OK, Answer::Text(None));
         response.headers_mut().insert(header::CONTENT_LENGTH, size.into());
         Ok(response)
     }
 
     async fn block(self) -> Result<Response<Answer>, ReadError> {
-        let (source, cid) = (Arc::clone(&self.shared.source), self.content.root);
-        let block = finished(spawn_blocking(move || read_block(&*source, &cid)).await)?;
-        let account = Account::open(self.shared, self.peer, cid, self.turn);
-        let body = Answer::Block(Some(block), Box::new(account));
-        Ok(head(self.content, self.target, StatusCode::OK, body))
+        let (blocks, cid) = (self.blocks(), self.content.root);
+        let block = finished(spawn_blocking(move || read_block(&blocks, &cid)).await)?;
+        let (content, target) = (self.content, self.target);
+        let body = Answer::Block(Some(block), Box::new(self.account()));
+        Ok(head(content, target, StatusCode::OK, body))
     }
 
     /// The first piece is read before the answer begins, so that what is not
     /// here is answered with 404.
     async fn car(self, head_only: bool) -> Result<Response<Answer>, ReadError> {
-        let reader = Box::new(CarReader::new(Arc::clone(&self.shared.source), self.content));
+        let reader = Box::new(CarReader::new(self.blocks(), self.content));
         let (reader, first) = finished(
             spawn_blocking(|| {
                 let (reader, first) = reader.step();
@@ -107,15 +110,25 @@ impl Asked<'_> {
             })
             .await,
         )?;
+        let (content, target) = (self.content, self.target);
         let body = match first {
             Some(first) if !head_only => {
-                let account = Account::open(self.shared, self.peer, self.content.root, self.turn);
                 let read_ahead = Arc::clone(&self.shared.read_ahead);
-                Answer::Car(Box::new(CarBody::new(first, reader, read_ahead, account)))
+                Answer::Car(Box::new(CarBody::new(first, reader, read_ahead, self.account())))
             }
             _ => Answer::Text(None),
         };
-        Ok(head(self.content, self.target, StatusCode::OK, body))
+        Ok(head(content, target, StatusCode::OK, body))
+    }
+
+    fn blocks(&self) -> Reader {
+        self.shared.serving.reader(self.requester)
+    }
+
+    fn account(self) -> Account {
+        let exchange = self.caller.exchange();
+        let given = self.shared.serving.account(self.requester, exchange, self.content.root);
+        Account::new(self.shared, given, self.turn)
     }
 }
 

@@ -20,23 +20,18 @@ use futures::{AsyncRead, AsyncWrite, Stream, StreamExt as _};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use libp2p::PeerId;
-use peerage_core::{Advice as _, data::Cid};
 use tokio::{
     net::TcpListener,
-    sync::{OwnedSemaphorePermit, Semaphore, broadcast},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 
 use super::{
-    GatewayEvent,
+    caller::Caller,
     io::{Guarded, StreamIo},
-    reader::ReadError,
     respond::respond,
 };
-use crate::exchange::BlockSource;
-
-/// How many events wait for whoever listens before the oldest is dropped.
-const EVENTS_KEPT: usize = 256;
+use crate::exchange::serving::{self, Serving};
 
 /// How long to rest, in milliseconds, when the system accepts no connection
 /// (it is out of file descriptors, say).
@@ -78,17 +73,20 @@ impl Default for GatewayLimits {
 }
 
 /// A trustless gateway that serves the blocks of a source. Cloning is cheap:
-/// clones share limits and events.
+/// clones share limits and counters.
 ///
 /// ```
 /// use bytes::Bytes;
-/// use peerage::exchange::{BlockSource, SourceError, gateway::Gateway};
+/// use peerage::{
+///     access::Requester,
+///     exchange::{BlockSource, SourceError, gateway::Gateway},
+/// };
 /// use peerage_core::data::{Block, Cid, HashKind, codec};
 ///
 /// struct One(Block);
 ///
 /// impl BlockSource for One {
-///     fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+///     fn get(&self, _: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
 ///         Ok((cid == self.0.cid()).then(|| self.0.data().clone()))
 ///     }
 /// }
@@ -111,42 +109,34 @@ pub struct Gateway {
 
 /// What all connections of a gateway share.
 pub(super) struct Shared {
-    pub(super) source: Arc<dyn BlockSource>,
+    pub(super) serving: Serving,
     pub(super) limits: GatewayLimits,
     pub(super) turns: Arc<Semaphore>,
     pub(super) read_ahead: Arc<Semaphore>,
     connections: Arc<Semaphore>,
     by_peer: Mutex<HashMap<PeerId, usize>>,
-    events: broadcast::Sender<GatewayEvent>,
     bytes_served: AtomicU64,
 }
 
 impl Gateway {
-    /// A gateway to the blocks of `source`, with the default limits.
-    pub fn new(source: impl BlockSource) -> Self {
-        Self::with_limits(source, GatewayLimits::default())
+    /// A gateway to blocks, with the default limits. What happens is told by
+    /// [`Serving::events`].
+    pub fn new(blocks: impl Into<Serving>) -> Self {
+        Self::with_limits(blocks, GatewayLimits::default())
     }
 
     /// A gateway with limits of its own.
-    pub fn with_limits(source: impl BlockSource, limits: GatewayLimits) -> Self {
+    pub fn with_limits(blocks: impl Into<Serving>, limits: GatewayLimits) -> Self {
         let shared = Shared {
-            source: Arc::new(source),
+            serving: blocks.into(),
             limits,
             turns: Arc::new(Semaphore::new(limits.requests)),
             read_ahead: Arc::new(Semaphore::new(limits.read_ahead)),
             connections: Arc::new(Semaphore::new(limits.connections)),
             by_peer: Mutex::default(),
-            events: broadcast::Sender::new(EVENTS_KEPT),
             bytes_served: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
-    }
-
-    /// What happens from now on. At most 256 events wait; who is slower is told
-    /// how many were missed.
-    #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<GatewayEvent> {
-        self.shared.events.subscribe()
     }
 
     /// How many bytes of blocks were handed to the network so far, CAR framing
@@ -162,7 +152,7 @@ impl Gateway {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.serve_io(Some(peer), StreamIo::new(stream)).await;
+        self.serve_io(Caller::Peer(peer), StreamIo::new(stream)).await;
     }
 
     /// Serves all the streams that come, as from [`Node::accept`] of
@@ -192,20 +182,20 @@ impl Gateway {
     }
 
     /// Serves plain HTTP to whoever connects to `listener`, until the future is
-    /// dropped, which closes all connections. Bind it to `127.0.0.1` unless
-    /// everybody on the network may read by CID.
+    /// dropped, which closes all connections. Who connects from this machine
+    /// reads what this machine may, others what anybody may.
     pub async fn serve_tcp(&self, listener: TcpListener) -> Infallible {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
+                    Ok((stream, from)) => {
                         let gateway = self.clone();
                         connections.spawn(async move {
                             // Frames are large: waiting to fill a packet gains nothing.
                             let _ = stream.set_nodelay(true);
-                            gateway.serve_io(None, stream).await;
+                            gateway.serve_io(Caller::Address(from.ip()), stream).await;
                         });
                     }
                     Err(error) => rest_after(&error).await,
@@ -214,19 +204,19 @@ impl Gateway {
         }
     }
 
-    async fn serve_io<T>(&self, peer: Option<PeerId>, io: T)
+    async fn serve_io<T>(&self, caller: Caller, io: T)
     where
         T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
-        let Some(_seat) = self.shared.seat(peer) else {
-            tracing::debug!(?peer, "a gateway stream over the limits was closed");
+        let Some(_seat) = self.shared.seat(caller) else {
+            tracing::debug!(?caller, "a gateway stream over the limits was closed");
             return;
         };
         let limits = self.shared.limits;
         let io = Guarded::new(io, limits.write_stall, GATEWAY_WRITE_STALL_BYTES);
         let service = service_fn(|request| {
             let shared = Arc::clone(&self.shared);
-            async move { Ok::<_, Infallible>(respond(&shared, peer, &request).await) }
+            async move { Ok::<_, Infallible>(respond(&shared, caller, &request).await) }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -237,7 +227,7 @@ impl Gateway {
             .serve_connection(TokioIo::new(io), service)
             .await;
         if let Err(error) = served {
-            tracing::debug!(?peer, %error, "a gateway stream ended");
+            tracing::debug!(?caller, %error, "a gateway stream ended");
         }
     }
 }
@@ -249,9 +239,9 @@ async fn rest_after(error: &io::Error) {
 
 impl Shared {
     /// A place among the open connections, if there is one left.
-    fn seat(self: &Arc<Self>, peer: Option<PeerId>) -> Option<Seat> {
+    fn seat(self: &Arc<Self>, caller: Caller) -> Option<Seat> {
         let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
-        if let Some(peer) = peer {
+        if let Caller::Peer(peer) = caller {
             let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
             let count = by_peer.entry(peer).or_default();
             if *count >= self.limits.connections_per_peer {
@@ -259,33 +249,20 @@ impl Shared {
             }
             *count += 1;
         }
-        Some(Seat { shared: Arc::clone(self), peer, _permit: permit })
-    }
-
-    pub(super) fn tell(&self, event: GatewayEvent) {
-        // Nobody listening is fine.
-        let _ = self.events.send(event);
-    }
-
-    /// Tells when a block could not be read because of a user's file.
-    pub(super) fn tell_of(&self, error: &ReadError) {
-        tracing::warn!(%error, "a block could not be given");
-        if let Some(path) = error.file() {
-            self.tell(GatewayEvent::FileChanged { path: path.into(), reason: error.whole() });
-        }
+        Some(Seat { shared: Arc::clone(self), caller, _permit: permit })
     }
 }
 
 /// A place among the open connections, given back when dropped.
 struct Seat {
     shared: Arc<Shared>,
-    peer: Option<PeerId>,
+    caller: Caller,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let Some(peer) = self.peer else { return };
+        let Caller::Peer(peer) = self.caller else { return };
         let mut by_peer = self.shared.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = by_peer.get_mut(&peer) {
             *count -= 1;
@@ -296,50 +273,28 @@ impl Drop for Seat {
     }
 }
 
-/// The account of one answer, settled when it is dropped. Holds the answer's
-/// turn until then.
+/// The account of one answer. Holds the answer's turn until it is dropped.
 pub(super) struct Account {
     shared: Arc<Shared>,
-    peer: Option<PeerId>,
-    root: Cid,
-    bytes: u64,
-    complete: bool,
+    given: serving::Account,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Account {
-    pub(super) fn open(
+    pub(super) fn new(
         shared: &Arc<Shared>,
-        peer: Option<PeerId>,
-        root: Cid,
+        given: serving::Account,
         turn: OwnedSemaphorePermit,
     ) -> Self {
-        Self { shared: Arc::clone(shared), peer, root, bytes: 0, complete: false, _turn: turn }
+        Self { shared: Arc::clone(shared), given, _turn: turn }
     }
 
     pub(super) fn sent(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
+        self.given.sent(bytes as u64);
         self.shared.bytes_served.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     pub(super) const fn complete(&mut self) {
-        self.complete = true;
-    }
-
-    pub(super) fn failed(&self, error: &ReadError) {
-        self.shared.tell_of(error);
-    }
-}
-
-impl Drop for Account {
-    fn drop(&mut self) {
-        if self.bytes > 0 {
-            self.shared.tell(GatewayEvent::Served {
-                peer: self.peer,
-                root: self.root,
-                bytes: self.bytes,
-                complete: self.complete,
-            });
-        }
+        self.given.complete();
     }
 }

@@ -3,4 +3,4 @@
 mod client;
 mod judges;
 mod server;
-mod support;
+pub(crate) mod support;

@@ -5,9 +5,13 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use peerage::{
     PeerId,
-    exchange::gateway::{
-        self, CarBlocks, Gateway, GatewayBody, GatewayClient, GatewayError, GatewayEvent,
-        GatewayLimits,
+    access::Requester,
+    exchange::{
+        Serving,
+        gateway::{
+            self, CarBlocks, Gateway, GatewayBody, GatewayClient, GatewayError, GatewayLimits,
+        },
+        serving::{Exchange, ServingEvent},
     },
     node::Node,
     presets,
@@ -101,8 +105,9 @@ async fn says_what_is_not_here_and_goes_on() {
 #[tokio::test]
 async fn a_file_that_changes_breaks_the_answer_off_and_is_told() {
     let shared = share(8 << 20, 1 << 20);
-    let gateway = Gateway::new(shared.blocks.clone());
-    let (mut events, peer) = (gateway.events(), PeerId::random());
+    let serving = Serving::from(shared.blocks.clone());
+    let gateway = Gateway::new(serving.clone());
+    let (mut events, peer) = (serving.events(), PeerId::random());
     shared.blocks.change(shared.leaves[4]);
     let mut client = connect(&gateway, peer).await;
     let body = client.get(&GatewayRequest::car(shared.file)).await.unwrap();
@@ -116,12 +121,14 @@ async fn a_file_that_changes_breaks_the_answer_off_and_is_told() {
     };
     assert!(matches!(error, GatewayError::Lost(_)) && count <= 5, "{count}: {error:?}");
     match events.recv().await.unwrap() {
-        GatewayEvent::FileChanged { path, .. } => assert_eq!(path, changed_file()),
+        ServingEvent::FileChanged { path, .. } => assert_eq!(path, changed_file()),
         other => panic!("{other:?}"),
     }
     match events.recv().await.unwrap() {
-        GatewayEvent::Served { peer: who, root, complete, .. } => {
-            assert_eq!((who, root, complete), (Some(peer), shared.file, false));
+        ServingEvent::Served(served) => {
+            assert_eq!(served.requester, Requester::Peer(peer));
+            assert_eq!((served.exchange, served.cid), (Exchange::Gateway, shared.file));
+            assert!(!served.complete && served.bytes > 0, "{served:?}");
         }
         other => panic!("{other:?}"),
     }
@@ -304,8 +311,8 @@ async fn many_at_once_all_get_theirs() {
 #[tokio::test]
 async fn an_answer_left_early_ends_the_stream_only() {
     let shared = share(8 << 20, 1 << 20);
-    let gateway = Gateway::new(shared.blocks.clone());
-    let mut events = gateway.events();
+    let serving = Serving::from(shared.blocks.clone());
+    let (gateway, mut events) = (Gateway::new(serving.clone()), serving.events());
     let (ours, theirs) = duplex(1024);
     let serving = gateway.clone();
     let served = tokio::spawn(async move {
@@ -316,7 +323,7 @@ async fn an_answer_left_early_ends_the_stream_only() {
     drop(client);
     served.await.unwrap();
     let event = events.recv().await.unwrap();
-    assert!(matches!(event, GatewayEvent::Served { complete: false, .. }), "{event:?}");
+    assert!(matches!(&event, ServingEvent::Served(served) if !served.complete), "{event:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

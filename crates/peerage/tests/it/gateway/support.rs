@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use peerage::{
     PeerId,
+    access::Requester,
     exchange::{
         BlockSource, SourceError,
         gateway::{Gateway, GatewayClient},
@@ -47,7 +48,7 @@ impl Blocks {
 }
 
 impl BlockSource for Blocks {
-    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+    fn get(&self, _: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
         if self.changed.lock().unwrap().contains(cid) {
             return Err(SourceError::of_file(changed_file(), "the file has changed"));
         }

@@ -61,7 +61,7 @@ async fn kubo_and_we_find_each_other() {
     let client = KademliaConfig { mode: Some(Mode::Client), ..beside_ipfs(&middle) };
     let (keypair, host) = newcomer(client).await;
     let shelf = Arc::new(Shelf::default());
-    let _bitswap = Bitswap::start(&host, Some(shelf.clone())).unwrap();
+    let _bitswap = Bitswap::start(&host, Some(shelf.clone().into())).unwrap();
     let file = noise(2, 300_000);
     let root = shelf.add_file(&file, &Profile::default()).cid;
     of(&host).bootstrap().await.unwrap();

@@ -7,9 +7,12 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use peerage::exchange::{
-    BlockSource, SourceError,
-    bitswap::{Event, Session},
+use peerage::{
+    access::Requester,
+    exchange::{
+        BlockSource, SourceError,
+        bitswap::{Event, Session},
+    },
 };
 use peerage_core::data::{
     Block, Cid, Profile,
@@ -29,7 +32,7 @@ pub(crate) type Files = BTreeMap<String, Bytes>;
 pub(crate) struct Shelf(Mutex<HashMap<Cid, Bytes>>);
 
 impl BlockSource for Shelf {
-    fn get(&self, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
+    fn get(&self, _: &Requester, cid: &Cid) -> Result<Option<Bytes>, SourceError> {
         Ok(self.blocks().get(cid).cloned())
     }
 }
