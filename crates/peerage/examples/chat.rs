@@ -25,7 +25,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (_, key) = home.identities().load_or_make(None)?;
     let mut options = SessionOptions::new(presets::local_with(key.open(None)?));
     let own = options.node.keypair.public().to_peer_id();
-    let Some(friend) = words.next() else { return Ok(println!("{own}")) };
+    let Some(friend) = words.next() else {
+        println!("{own}");
+        return Ok(());
+    };
     let friend: PeerId = friend.parse()?;
 
     options.lan = false;
@@ -55,5 +58,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (mut hear, mut say) = split(stream.compat());
     let saying = async { copy(&mut stdin(), &mut say).await.and(say.shutdown().await) };
     tokio::try_join!(saying, async { copy(&mut hear, &mut stdout()).await.map(drop) })?;
-    Ok(session.close().await)
+    session.close().await;
+    Ok(())
 }
