@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// [`LanDiscovery::start`] was called outside a tokio runtime.
+    /// [`LanDiscovery::start`](super::LanDiscovery::start) was called outside a tokio runtime.
     #[error("discovery needs a tokio runtime")]
     NoRuntime,
     /// UDP port 5353 is not to be had, shared or not.
