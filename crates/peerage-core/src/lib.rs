@@ -14,6 +14,7 @@ pub mod limits;
 pub mod link;
 pub mod pipe;
 pub mod routing;
+pub mod sim;
 pub mod text;
 pub mod topology;
 
