@@ -70,7 +70,7 @@ fn id(peer: u8) -> PeerId {
 }
 
 fn topic(number: u8) -> Key {
-    Key::Topic(Topic::new(&format!("topic {number}")).unwrap())
+    Key::Topic(Topic::new(format!("topic {number}")).unwrap())
 }
 
 /// Who says it, and what.
