@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use futures::task::AtomicWaker;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::StreamProtocol;
 
@@ -20,6 +21,8 @@ pub struct Stream {
     protocol: StreamProtocol,
     activity: Activity,
     _slots: Vec<Slot>,
+    /// The last, so that it is dropped when the stream counts no more.
+    ended: Ended,
 }
 
 impl Stream {
@@ -29,7 +32,8 @@ impl Stream {
         activity: Activity,
         slots: Vec<Slot>,
     ) -> Self {
-        Self { inner, protocol, activity, _slots: slots }
+        let ended = activity.ended();
+        Self { inner, protocol, activity, _slots: slots, ended }
     }
 
     /// The protocol that both ends agreed on.
@@ -40,12 +44,13 @@ impl Stream {
     /// Lets the connection end as idle although this stream is open.
     pub fn ignore_for_keep_alive(&mut self) {
         self.inner.ignore_for_keep_alive();
+        self.ended.tell();
     }
 
     /// The stream as one that neither keeps its connection alive nor counts
     /// as a sign of life.
     pub(super) fn without_notice(mut self) -> Self {
-        self.inner.ignore_for_keep_alive();
+        self.ignore_for_keep_alive();
         self.activity = Activity::default();
         self
     }
@@ -93,21 +98,53 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Counts the reads and writes that got through on one connection: a sign of
-/// life of the peer, on a connection too busy to answer a ping in time.
+/// What a connection's handler hears of its streams: reads and writes that got
+/// through, a sign of life of the peer on a connection too busy to answer a ping
+/// in time; and that a stream has ended.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Activity(Arc<AtomicU64>);
+pub(super) struct Activity {
+    marks: Arc<AtomicU64>,
+    handler: Arc<AtomicWaker>,
+}
 
 impl Activity {
     fn note(&self, done: &Poll<io::Result<usize>>) {
         if matches!(done, Poll::Ready(Ok(bytes)) if *bytes > 0) {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.marks.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// A number that has changed since the last time if there was activity.
     pub(super) fn mark(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.marks.load(Ordering::Relaxed)
+    }
+
+    /// Lets the handler that is polled with this be polled again when a stream
+    /// has ended.
+    pub(super) fn wake_when_ended(&self, cx: &Context<'_>) {
+        self.handler.register(cx.waker());
+    }
+
+    fn ended(&self) -> Ended {
+        Ended(Arc::clone(&self.handler))
+    }
+}
+
+/// Tells a connection, when dropped too, that a stream of it keeps it alive no
+/// longer. `libp2p-swarm` notices that only when the connection is polled, which
+/// over QUIC nothing else leads to: an idle one would stay for good.
+#[derive(Debug)]
+struct Ended(Arc<AtomicWaker>);
+
+impl Ended {
+    fn tell(&self) {
+        self.0.wake();
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.tell();
     }
 }
 

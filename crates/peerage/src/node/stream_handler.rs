@@ -130,6 +130,7 @@ impl ConnectionHandler for Handler {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Agreement, Opening, Infallible>> {
+        self.activity.wake_when_ended(cx);
         while let Poll::Ready(Some(OpenRequest { protocols, reply })) = self.wanted.poll_recv(cx) {
             if reply.is_canceled() {
                 continue;

@@ -12,6 +12,7 @@
 //! [libp2p]: https://github.com/libp2p/specs
 
 mod address;
+mod closing;
 mod error;
 mod interfaces;
 mod network;

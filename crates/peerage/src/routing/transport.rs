@@ -13,6 +13,7 @@ use libp2p::dns::{ResolverConfig, ResolverOpts};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, dns, quic, relay, tcp, websocket};
 
+use super::closing::Closing;
 use super::roaming::{self, Roaming};
 use super::socket::tune;
 use super::upgrade::Upgrade;
@@ -58,7 +59,7 @@ pub(crate) fn build(
         let over_tcp = upgrade.clone();
         let tcp = tcp_sockets().and_then(move |socket, endpoint| over_tcp.apply(socket, endpoint));
         let quic = quic::tokio::Transport::new(quic_config(config.keypair))
-            .map(|(peer, muxer), _| (peer, Path::QUIC, StreamMuxerBox::new(muxer)));
+            .map(|(peer, muxer), _| (peer, Path::QUIC, StreamMuxerBox::new(Closing::new(muxer))));
         tcp.or_transport(quic).map(|either, _| either.into_inner()).boxed()
     });
     let circuits =

@@ -14,6 +14,7 @@ use libp2p::core::transport::{DialOpts, ListenerId, TransportError, TransportEve
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
+use super::super::closing::Closing;
 use super::address::{multiaddr, of_socket, peer_id, relay_address, target};
 use super::endpoint::Roaming;
 use super::muxer::Muxer;
@@ -187,5 +188,5 @@ fn made(connection: Connection) -> Result<Made, Error> {
     let now = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
     let now = now.and_then(|path| multiaddr(path.remote_addr())).unwrap_or_else(Multiaddr::empty);
     drop(paths);
-    Ok((peer, now, moves.boxed(), StreamMuxerBox::new(Muxer::new(connection))))
+    Ok((peer, now, moves.boxed(), StreamMuxerBox::new(Closing::new(Muxer::new(connection)))))
 }
