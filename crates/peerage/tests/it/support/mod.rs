@@ -20,7 +20,7 @@ use std::{
 
 /// How long a test waits for what must come: far longer than it takes, and
 /// short of the 120 s after which DNS records expire by themselves.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(110);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tells that a test is left out and why, on the real standard error, which
 /// the harness does not swallow. Fails instead under `PEERAGE_REQUIRE_ALL=1`.
