@@ -15,6 +15,7 @@ use peerage::{
     identity::{IdentityName, KeyKind, Keypair},
     node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, SpawnError},
     presets,
+    routing::{PeerAddresses, is_loopback},
     session::{OpenError, ReachError, Session, SessionOptions},
     store::StoreError,
 };
@@ -24,7 +25,7 @@ use crate::{
     failure::{Code, Failure},
     passphrase,
     settings::Settings,
-    target::{PeerTarget, parse_address},
+    target::{parse_address, reaching},
 };
 
 /// The node of a home, with all that belongs to it.
@@ -145,8 +146,8 @@ impl Host {
     /// # Errors
     ///
     /// When it is not found or does not answer.
-    pub(crate) async fn reach(&self, target: &PeerTarget) -> Result<String, Failure> {
-        let connected = self.session.connect_with(target.peer, &target.reaching()).await;
+    pub(crate) async fn reach(&self, target: &PeerAddresses) -> Result<String, Failure> {
+        let connected = self.session.connect_with(target.peer, &reaching(target)).await;
         connected.map(|connection| path(&connection)).map_err(|error| unreachable(&error))
     }
 
@@ -241,14 +242,6 @@ pub(crate) fn store_failure(error: &StoreError) -> Failure {
 /// A connection for people: what it is made of, and where to.
 pub(crate) fn path(connection: &Connection) -> String {
     format!("{} {}", connection.path, connection.address)
-}
-
-fn is_loopback(address: &Multiaddr) -> bool {
-    address.iter().any(|part| match part {
-        peerage::Protocol::Ip4(ip) => ip.is_loopback(),
-        peerage::Protocol::Ip6(ip) => ip.is_loopback(),
-        _ => false,
-    })
 }
 
 /// The failure that a search for a peer is. Its hint names the ways that were

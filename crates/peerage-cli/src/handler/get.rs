@@ -5,6 +5,7 @@ use std::path::Path;
 use peerage::{
     exchange::download::{GetError, GetEvent, Got as Delivered, Provider},
     link::Target,
+    routing::PeerAddresses,
 };
 use tokio::sync::mpsc;
 
@@ -14,7 +15,7 @@ use crate::{
     failure::{Code, Failure},
     host::{Host, store_failure},
     limits::MAX_WAITING_EVENTS,
-    target::PeerTarget,
+    target::parse_target,
 };
 
 /// Gets what `text` names into the folder `output`.
@@ -60,7 +61,7 @@ fn bad_target(error: &peerage::link::LinkError) -> Failure {
 }
 
 fn provider(text: &str) -> Result<Provider, Failure> {
-    let PeerTarget { peer, addresses } = PeerTarget::parse(text, &[])?;
+    let PeerAddresses { peer, addresses } = parse_target(text, &[])?;
     Ok(Provider { peer, addresses })
 }
 

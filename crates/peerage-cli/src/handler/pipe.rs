@@ -6,6 +6,7 @@ use futures::StreamExt as _;
 use peerage::{
     node::{IncomingStreams, OpenStreamError, PeerId, Stream, StreamProtocol},
     pipe::PROTOCOL,
+    routing::PeerAddresses,
     session::StreamError,
 };
 use tokio::{
@@ -24,7 +25,7 @@ use crate::{
     failure::{Code, Failure},
     host::{Host, unreachable},
     limits::MAX_FORWARDED_CONNECTIONS,
-    target::{PeerTarget, parse_peer},
+    target::{parse_peer, parse_target, reaching},
 };
 
 /// How long a local TCP service may take to accept a connection.
@@ -72,7 +73,7 @@ pub(super) async fn connect(
     terminal: bool,
     context: &Context,
 ) -> Result<(), Failure> {
-    let target = PeerTarget::parse(peer, addresses)?;
+    let target = parse_target(peer, addresses)?;
     if let Some(address) = tcp {
         return forward_connections(host, &target, address, context).await;
     }
@@ -80,9 +81,9 @@ pub(super) async fn connect(
     standard(target.peer, stream, terminal, context).await
 }
 
-async fn open(host: &Host, target: &PeerTarget) -> Result<Stream, Failure> {
+async fn open(host: &Host, target: &PeerAddresses) -> Result<Stream, Failure> {
     let (peer, protocol) = (target.peer, StreamProtocol::new(PROTOCOL));
-    let opened = host.session().open_stream_with(peer, protocol, &target.reaching()).await;
+    let opened = host.session().open_stream_with(peer, protocol, &reaching(target)).await;
     opened.map_err(|error| match error {
         StreamError::Reach(error) => unreachable(&error),
         StreamError::Open(OpenStreamError::Unsupported(_)) => Failure::new(
@@ -215,7 +216,7 @@ async fn forward_streams(
 /// Gives each TCP connection at `address` a stream, until stopped.
 async fn forward_connections(
     host: &Arc<Host>,
-    target: &PeerTarget,
+    target: &PeerAddresses,
     address: SocketAddr,
     context: &Context,
 ) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use crate::{
     event::{Event, PeerLine},
     failure::{Code, Failure},
     host::{Host, path},
-    target::PeerTarget,
+    target::parse_target,
 };
 
 /// The pause between two pings.
@@ -96,7 +96,7 @@ pub(super) async fn ping(
     count: u32,
     context: &Context,
 ) -> Result<(), Failure> {
-    let target = PeerTarget::parse(peer, addresses)?;
+    let target = parse_target(peer, addresses)?;
     let path = context.unless_stopped(host.reach(&target)).await?;
     for round in 1..=count {
         let pinging = async {

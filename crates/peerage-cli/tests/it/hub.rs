@@ -8,12 +8,10 @@ use std::{
 };
 
 use peerage::{
-    discovery::{
-        Presence, SignedPeerRecord, Way as _,
-        tracker::{Tracker, TrackerAddress},
-    },
+    discovery::{Presence, SignedPeerRecord, Way as _, tracker::Tracker},
     node::Node,
     presets,
+    routing::PeerAddresses,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -55,7 +53,7 @@ fn announce(hub: &Value) {
         let addresses = hub["addresses"].as_array().unwrap().iter();
         let addresses = addresses.map(|text| text.as_str().unwrap().parse().unwrap()).collect();
         let peer = hub["peer"].as_str().unwrap().parse().unwrap();
-        let tracker = Tracker::new(&node, &key, vec![TrackerAddress { peer, addresses }]);
+        let tracker = Tracker::new(&node, &key, vec![PeerAddresses { peer, addresses }]);
         let record = SignedPeerRecord::sign(&key, 1, node.listen_addresses()).unwrap();
         tracker.announce(&Presence { record, keys: Vec::new() }).await.unwrap();
         node.shutdown().await;

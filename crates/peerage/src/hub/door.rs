@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::limits::{
     MAX_RELAY_CLIENTS, MAX_RELAY_CLIENTS_PER_NETWORK, MAX_RELAY_HANDSHAKES,
@@ -17,6 +17,7 @@ use iroh::EndpointId;
 use iroh_relay::server::{Access, AccessControl, ClientRequest, ConnectionId};
 
 use crate::node::Shares;
+use crate::sync::lock;
 
 /// The header in which a request says where it comes from: written by us, over
 /// whatever the client has put there.
@@ -66,7 +67,7 @@ impl Door {
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inside)
     }
 
     /// Lets one who comes from an address make a handshake, if there is room.

@@ -5,7 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         mpsc::{Receiver, SyncSender},
     },
     thread,
@@ -20,6 +20,7 @@ use peerage_core::data::{
 
 use crate::limits::MAX_IMPORT_ATTEMPTS;
 use crate::store::os::{self, Stat};
+use crate::sync::lock;
 
 /// What decides the CIDs.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +106,7 @@ pub(super) fn work(rules: Rules, jobs: &Mutex<Receiver<Job>>, outcomes: &SyncSen
     let mut hasher = Hasher { rules, buffer: Vec::new() };
     let _owed = Owed(outcomes);
     loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let job = lock(jobs).recv();
         let Ok(job) = job else { return };
         if outcomes.send(hasher.run(job)).is_err() {
             return;

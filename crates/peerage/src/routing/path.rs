@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use futures::stream::BoxStream;
 use libp2p::core::ConnectedPoint;
@@ -12,6 +12,7 @@ use libp2p::{Multiaddr, PeerId};
 use peerage_core::routing::address::without_peer;
 
 use crate::limits::MAX_WAITING_PATHS;
+use crate::sync::lock;
 
 /// What carries the bytes of a connection.
 ///
@@ -234,7 +235,7 @@ pub(crate) struct PathTable(Mutex<HashMap<(PeerId, Multiaddr, bool), Known>>);
 impl PathTable {
     /// Notes what is known of a connection that has just been set up.
     pub(crate) fn note(&self, peer: PeerId, endpoint: &ConnectedPoint, known: Known) {
-        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths = lock(&self.0);
         if paths.len() >= MAX_WAITING_PATHS {
             paths.clear();
         }
@@ -243,7 +244,7 @@ impl PathTable {
 
     /// Takes what is known of a connection that the swarm has just reported.
     pub(crate) fn take(&self, peer: PeerId, endpoint: &ConnectedPoint) -> Option<Known> {
-        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths = lock(&self.0);
         paths.remove(&key(peer, endpoint))
     }
 }

@@ -7,12 +7,9 @@ use libp2p::{Multiaddr, PeerId, identity::Keypair};
 
 use super::Wide;
 use crate::{
-    discovery::{
-        Dns, Finder, Finding, Identify, Mainline,
-        tracker::{Tracker, TrackerAddress},
-    },
+    discovery::{Dns, Finder, Finding, Identify, Mainline, tracker::Tracker},
     node::Node,
-    routing::{peer_suffix, without_peer},
+    routing::{PeerAddresses, peer_suffix, without_peer},
 };
 
 /// Adds what `wide` asks for, besides Kademlia. What cannot begin is left out
@@ -37,14 +34,14 @@ pub(super) async fn add(finder: &Finder, node: &Node, keypair: &Keypair, wide: W
 }
 
 /// Who is where, of addresses with a peer at their end.
-fn trackers(addresses: &[Multiaddr]) -> Vec<TrackerAddress> {
+fn trackers(addresses: &[Multiaddr]) -> Vec<PeerAddresses> {
     let mut trackers: HashMap<PeerId, Vec<Multiaddr>> = HashMap::new();
     for address in addresses {
         if let Some(peer) = peer_suffix(address) {
             trackers.entry(peer).or_default().push(without_peer(address));
         }
     }
-    trackers.into_iter().map(|(peer, addresses)| TrackerAddress { peer, addresses }).collect()
+    trackers.into_iter().map(|(peer, addresses)| PeerAddresses { peer, addresses }).collect()
 }
 
 /// Asks whoever is at an address who that is.

@@ -11,11 +11,12 @@ use iroh::dns::DnsResolver;
 use iroh_relay::client::{Client, ClientBuilder, ConnectError};
 use iroh_relay::protos::relay::{ClientToRelayMsg, RelayToClientMsg};
 use libp2p::identity::Keypair;
-use peerage::discovery::tracker::{Tracker, TrackerAddress};
+use peerage::discovery::tracker::Tracker;
 use peerage::discovery::{Key, Presence, SignedPeerRecord, Way};
 use peerage::hub::{Hub, HubConfig, HubError, OrOff, REGISTRY_FILE};
 use peerage::limits::MAX_RELAY_HANDSHAKES_PER_NETWORK;
 use peerage::node::{Node, NodeConfig, StreamProtocol};
+use peerage::routing::PeerAddresses;
 use peerage::{Advice as _, Multiaddr, PeerId, Protocol, presets};
 use peerage_core::discovery::zone;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -74,7 +75,7 @@ impl Peer {
 
     fn tracker(&self, hub: &Hub) -> Tracker {
         let addresses = hub.addresses();
-        let place = TrackerAddress { peer: hub.peer_id(), addresses };
+        let place = PeerAddresses { peer: hub.peer_id(), addresses };
         Tracker::new(&self.node, &self.key, vec![place])
     }
 

@@ -22,6 +22,7 @@ use super::exchange::{self, Registered};
 use super::merge::{Merge, failure_of};
 use super::{RENDEZVOUS, TRACKER};
 use crate::node::{Node, OpenStreamError, Stream};
+use crate::routing::PeerAddresses;
 use crate::sync::lock;
 
 const ANSWER_TIME: Duration = Duration::from_secs(TRACKER_ANSWER_SECONDS);
@@ -29,15 +30,6 @@ const ANSWER_TIME: Duration = Duration::from_secs(TRACKER_ANSWER_SECONDS);
 /// For how many answers a tracker is waited for when registrations follow one
 /// another.
 const REGISTRATIONS_TIME: Duration = Duration::from_secs(3 * TRACKER_ANSWER_SECONDS);
-
-/// Where a tracker is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrackerAddress {
-    /// Who it is.
-    pub peer: PeerId,
-    /// Where it may be.
-    pub addresses: Vec<Multiaddr>,
-}
 
 /// How a tracker has done so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,13 +51,13 @@ pub struct TrackerStanding {
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
 /// use futures::StreamExt;
 /// use libp2p::identity::Keypair;
-/// use peerage::discovery::tracker::{Tracker, TrackerAddress, TrackerConfig, TrackerServer};
+/// use peerage::{discovery::tracker::{Tracker, TrackerConfig, TrackerServer}, routing::PeerAddresses};
 /// use peerage::discovery::{Key, Presence, SignedPeerRecord, Way};
 /// use peerage::{node::Node, presets};
 ///
 /// let hub = Node::spawn(presets::loopback()).await?;
 /// let _serving = TrackerServer::start(&hub, TrackerConfig::default())?;
-/// let place = TrackerAddress { peer: hub.peer_id(), addresses: hub.listen_addresses() };
+/// let place = PeerAddresses { peer: hub.peer_id(), addresses: hub.listen_addresses() };
 ///
 /// let config = presets::loopback();
 /// let (key, alice) = (config.keypair.clone(), Node::spawn(config).await?);
@@ -89,7 +81,7 @@ pub struct Tracker {
 
 /// A tracker, and what is remembered of it.
 struct Known {
-    address: TrackerAddress,
+    address: PeerAddresses,
     memory: Mutex<Memory>,
 }
 
@@ -122,7 +114,7 @@ impl Tracker {
     /// out. The node's key signs records anew for rendezvous points that read
     /// only rust-libp2p's form.
     #[must_use]
-    pub fn new(node: &Node, keypair: &Keypair, trackers: Vec<TrackerAddress>) -> Self {
+    pub fn new(node: &Node, keypair: &Keypair, trackers: Vec<PeerAddresses>) -> Self {
         let known = |address| Known { address, memory: Mutex::default() };
         let trackers = trackers.into_iter().take(MAX_TRACKERS).map(known).collect();
         Self { node: node.clone(), keypair: keypair.clone(), trackers }
@@ -148,7 +140,7 @@ impl Tracker {
 
     /// A stream of whichever protocol the tracker speaks.
     async fn open(&self, known: &Known) -> Result<Stream, WayError> {
-        let TrackerAddress { peer, addresses } = &known.address;
+        let PeerAddresses { peer, addresses } = &known.address;
         let connected = self.node.connect(*peer, addresses).await;
         connected.map_err(|error| WayError::Unavailable(error.to_string()))?;
         let opened = self.node.open_stream_any(*peer, &[TRACKER, RENDEZVOUS]).await;

@@ -15,7 +15,7 @@ mod rate;
 mod requests;
 mod server;
 
-pub use client::{Tracker, TrackerAddress, TrackerStanding};
+pub use client::{Tracker, TrackerStanding};
 pub use peerage_core::discovery::registry::{Counters, Listing, Refusal, RegistryLimits};
 pub use server::{TrackerConfig, TrackerServer, TrackerStatus};
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -31,6 +31,7 @@ use crate::{
     access::Requester,
     exchange::{Serving, SourceError, serving::Reader},
     node::PeerId,
+    sync::lock,
 };
 
 /// How long a peer that wants nothing is remembered.
@@ -325,8 +326,4 @@ async fn prepare(
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@ use std::{
     convert::Infallible,
     io,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -32,6 +32,7 @@ use super::{
     respond::respond,
 };
 use crate::exchange::serving::{self, Serving};
+use crate::sync::lock;
 
 /// How long to rest, in milliseconds, when the system accepts no connection
 /// (it is out of file descriptors, say).
@@ -242,7 +243,7 @@ impl Shared {
     fn seat(self: &Arc<Self>, caller: Caller) -> Option<Seat> {
         let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
         if let Caller::Peer(peer) = caller {
-            let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut by_peer = lock(&self.by_peer);
             let count = by_peer.entry(peer).or_default();
             if *count >= self.limits.connections_per_peer {
                 return None;
@@ -263,7 +264,7 @@ struct Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let Caller::Peer(peer) = self.caller else { return };
-        let mut by_peer = self.shared.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_peer = lock(&self.shared.by_peer);
         if let Some(count) = by_peer.get_mut(&peer) {
             *count -= 1;
             if *count == 0 {

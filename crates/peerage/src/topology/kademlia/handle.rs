@@ -1,10 +1,11 @@
 //! The handle to a node's Kademlia.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::limits::MAX_KADEMLIA_ANSWERS;
+use crate::sync::lock;
 use futures::channel::oneshot;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
@@ -89,7 +90,7 @@ impl Kademlia {
 
     /// Remembers what is announced; what was before and is no more.
     pub(crate) fn swap_announced(&self, keys: HashSet<Key>) -> Vec<Key> {
-        let mut announced = self.0.announced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut announced = lock(&self.0.announced);
         let before = std::mem::replace(&mut *announced, keys);
         before.difference(&announced).cloned().collect()
     }

@@ -6,11 +6,10 @@ mod rendezvous;
 
 use futures::{AsyncReadExt as _, AsyncWriteExt as _, StreamExt as _};
 use libp2p::identity::Keypair;
-use peerage::discovery::tracker::{
-    Refusal, RegistryLimits, Tracker, TrackerAddress, TrackerConfig, TrackerServer,
-};
+use peerage::discovery::tracker::{Refusal, RegistryLimits, Tracker, TrackerConfig, TrackerServer};
 use peerage::discovery::{Finding, Key, Presence, SignedPeerRecord, Way, WayError};
 use peerage::node::{Node, Stream, StreamProtocol};
+use peerage::routing::PeerAddresses;
 use peerage::{Multiaddr, PeerId, presets};
 use peerage_core::discovery::tracker::{self, Message};
 
@@ -50,7 +49,7 @@ impl Peer {
 
     fn tracker(&self, hubs: &[&Self]) -> Tracker {
         let place =
-            |hub: &&Self| TrackerAddress { peer: hub.id(), addresses: hub.node.listen_addresses() };
+            |hub: &&Self| PeerAddresses { peer: hub.id(), addresses: hub.node.listen_addresses() };
         Tracker::new(&self.node, &self.key, hubs.iter().map(place).collect())
     }
 

@@ -169,7 +169,7 @@ async fn libp2ps_client_is_refused_what_is_not_its_own() {
 #[tokio::test]
 async fn our_client_registers_and_discovers_with_libp2ps_server() {
     let mut point = swarm(|_| server::Behaviour::new(server::Config::default()));
-    let place = TrackerAddress {
+    let place = PeerAddresses {
         peer: *point.local_peer_id(),
         addresses: vec![listening(&mut point).await],
     };
