@@ -13,7 +13,7 @@ use peerage::{
     discovery::{Events, NearbyPeer, StaticList},
     home::{Home, IdentityError},
     identity::{IdentityName, KeyKind, Keypair},
-    node::{ConnectError, Connection, Multiaddr, Node, NodeConfig, SpawnError},
+    node::{ConnectError, Connection, Node, NodeConfig, SpawnError},
     presets,
     routing::{PeerAddresses, is_loopback},
     session::{OpenError, ReachError, Session, SessionOptions},

@@ -46,6 +46,10 @@ impl GuardedStore {
         if self.allows(requester, cid)? { self.store.size(cid) } else { Ok(None) }
     }
 
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     fn allows(&self, requester: &Requester, cid: &Cid) -> Result<bool, StoreError> {
         if cid.hash().code() == IDENTITY {
             // Whoever names it holds it: there is nothing to protect, and to

@@ -63,7 +63,8 @@ pub struct Served {
     /// By which protocol.
     pub exchange: Exchange,
     /// What was asked for. Over bitswap, whose requests know no roots, the
-    /// first block: peers ask for the root first.
+    /// root of what was shared, if its block was asked for; else the first
+    /// block.
     pub cid: Cid,
     /// How many bytes were handed to the network: of blocks, and over the
     /// gateway those around them in a CAR.
@@ -167,6 +168,11 @@ impl Reader {
         self.told(cid, self.serving.inner.source.size(&self.requester, cid))
     }
 
+    /// Whether something that is shared begins at this block.
+    pub(super) fn begins(&self, cid: &Cid) -> bool {
+        self.serving.inner.source.begins(cid)
+    }
+
     fn told<T>(&self, cid: &Cid, read: Result<T, SourceError>) -> Result<T, SourceError> {
         read.inspect_err(|error| {
             tracing::warn!(requester = %self.requester, %cid, %error, "a block cannot be read");
@@ -185,6 +191,11 @@ pub(super) struct Account {
 }
 
 impl Account {
+    /// What was asked for.
+    pub(super) const fn cid(&self) -> &Cid {
+        &self.served.cid
+    }
+
     /// So many bytes went to the network.
     pub(super) const fn sent(&mut self, bytes: u64) {
         self.served.bytes += bytes;

@@ -34,6 +34,14 @@ pub trait BlockSource: Send + Sync + 'static {
     fn size(&self, requester: &Requester, cid: &Cid) -> Result<Option<u64>, SourceError> {
         Ok(self.get(requester, cid)?.map(|block| block.len() as u64))
     }
+
+    /// Whether something begins at this block: it is the root of what somebody
+    /// shared. For telling apart what a requester gets by a protocol that names
+    /// no roots; without an answer all of it counts as one.
+    fn begins(&self, cid: &Cid) -> bool {
+        let _ = cid;
+        false
+    }
 }
 
 impl<S: BlockSource + ?Sized> BlockSource for Arc<S> {
@@ -44,6 +52,10 @@ impl<S: BlockSource + ?Sized> BlockSource for Arc<S> {
     fn size(&self, requester: &Requester, cid: &Cid) -> Result<Option<u64>, SourceError> {
         (**self).size(requester, cid)
     }
+
+    fn begins(&self, cid: &Cid) -> bool {
+        (**self).begins(cid)
+    }
 }
 
 impl BlockSource for GuardedStore {
@@ -53,6 +65,10 @@ impl BlockSource for GuardedStore {
 
     fn size(&self, requester: &Requester, cid: &Cid) -> Result<Option<u64>, SourceError> {
         self.size(requester, cid).map_err(SourceError::from)
+    }
+
+    fn begins(&self, cid: &Cid) -> bool {
+        self.store().is_root(cid)
     }
 }
 

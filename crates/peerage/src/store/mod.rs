@@ -26,7 +26,7 @@ mod trees;
 mod write;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::{
@@ -35,6 +35,7 @@ use std::{
     },
 };
 
+use peerage_core::data::Cid;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, StorageBackend};
 
 use self::files::{ChangedFiles, OpenFiles};
@@ -78,6 +79,8 @@ struct Inner {
     database: RwLock<Database>,
     secret: [u8; 32],
     trees: RwLock<BTreeMap<TreeId, Tree>>,
+    /// How many trees have each root.
+    roots: RwLock<HashMap<Cid, u32>>,
     open_files: Mutex<OpenFiles>,
     changed: Mutex<ChangedFiles>,
     /// Writes since the last durable one.
@@ -133,6 +136,7 @@ impl Store {
         let inner = Inner {
             database: RwLock::new(database),
             secret,
+            roots: RwLock::new(trees::count_roots(&trees)),
             trees: RwLock::new(trees),
             open_files: Mutex::default(),
             changed: Mutex::default(),

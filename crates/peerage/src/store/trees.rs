@@ -1,7 +1,7 @@
 //! Trees: what a share or a download owns in the store.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, hash_map},
     path::{Path, PathBuf},
     sync::PoisonError,
 };
@@ -90,6 +90,15 @@ pub(super) fn load(transaction: &ReadTransaction) -> Result<BTreeMap<TreeId, Tre
     Ok(trees)
 }
 
+/// How many trees have each root.
+pub(super) fn count_roots(trees: &BTreeMap<TreeId, Tree>) -> HashMap<Cid, u32> {
+    let mut roots = HashMap::new();
+    for root in trees.values().filter_map(|tree| tree.root) {
+        *roots.entry(root).or_default() += 1;
+    }
+    roots
+}
+
 impl Store {
     /// Adds a tree whose files are recorded relative to `base`: the shared
     /// folder, or the file itself. Its root may be set later.
@@ -145,6 +154,12 @@ impl Store {
         self.inner.trees.read().unwrap_or_else(PoisonError::into_inner).get(&tree).cloned()
     }
 
+    /// Whether a tree has this root.
+    pub(crate) fn is_root(&self, cid: &Cid) -> bool {
+        let roots = self.inner.roots.read().unwrap_or_else(PoisonError::into_inner);
+        roots.contains_key(cid)
+    }
+
     /// Removes a tree, its files' records and references, and the blocks that
     /// were kept for it alone. The user's files stay.
     ///
@@ -165,14 +180,34 @@ impl Store {
             }
             transaction.commit()?;
         }
-        self.inner.trees.write().unwrap_or_else(PoisonError::into_inner).remove(&tree);
+        let removed =
+            self.inner.trees.write().unwrap_or_else(PoisonError::into_inner).remove(&tree);
+        self.change_root(removed.and_then(|tree| tree.root), None);
         lock(&self.inner.open_files).invalidate(|(owner, _)| owner == tree);
         lock(&self.inner.changed).forget_tree(tree);
         self.sweep()
     }
 
     fn remember(&self, tree: Tree) {
-        self.inner.trees.write().unwrap_or_else(PoisonError::into_inner).insert(tree.id, tree);
+        let root = tree.root;
+        let before =
+            self.inner.trees.write().unwrap_or_else(PoisonError::into_inner).insert(tree.id, tree);
+        self.change_root(before.and_then(|tree| tree.root), root);
+    }
+
+    fn change_root(&self, before: Option<Cid>, after: Option<Cid>) {
+        let mut roots = self.inner.roots.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(root) = after {
+            *roots.entry(root).or_default() += 1;
+        }
+        if let Some(root) = before
+            && let hash_map::Entry::Occupied(mut count) = roots.entry(root)
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 
     fn change_tree(&self, tree: TreeId, change: impl FnOnce(&mut Tree)) -> Result<(), StoreError> {

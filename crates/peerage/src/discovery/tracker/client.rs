@@ -11,8 +11,8 @@ use crate::limits::{
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt as _, StreamExt as _};
+use libp2p::PeerId;
 use libp2p::identity::Keypair;
-use libp2p::{Multiaddr, PeerId};
 use peerage_core::discovery::registry::RecordForm;
 use peerage_core::discovery::{Key, LegacyPeerRecord};
 use peerage_core::discovery::{rendezvous, tracker};

@@ -25,7 +25,7 @@ use tokio::{
 use super::{
     Core,
     outgoing::{KEEP, Outgoing, SendError},
-    tally::{QUIET, Tally},
+    tally::{Blocks, QUIET, Tally},
 };
 use crate::{
     access::Requester,
@@ -65,7 +65,7 @@ struct State {
 struct Answer {
     frame: Bytes,
     block_bytes: usize,
-    first_block: Option<Cid>,
+    blocks: Blocks,
     _place: OwnedSemaphorePermit,
 }
 
@@ -202,21 +202,21 @@ impl Served {
         }
     }
 
-    /// Looks wants up until a message is full, and says which block is the
-    /// first in it. Reads from disk.
-    fn reply(&self, blocks: Option<&Reader>) -> (Reply, Option<Cid>) {
-        let (mut reply, mut first_block) = (Reply::default(), None);
+    /// Looks wants up until a message is full, and notes the blocks in it. Reads
+    /// from disk.
+    fn reply(&self, blocks: Option<&Reader>) -> (Reply, Blocks) {
+        let (mut reply, mut noted) = (Reply::default(), Blocks::default());
         reply.refuse(std::mem::take(&mut lock(&self.state).refused));
         while !reply.is_full() {
             let Some(asked) = lock(&self.state).ledger.next_asked() else { break };
             let found = look_up(blocks, &asked);
             if matches!(found, Found::Block(_)) {
-                first_block.get_or_insert(asked.cid);
+                noted.note(asked.cid, blocks.is_some_and(|blocks| blocks.begins(&asked.cid)));
             }
             let outcome = reply.add(&asked, found);
             lock(&self.state).ledger.settle(&asked.cid, outcome);
         }
-        (reply, first_block)
+        (reply, noted)
     }
 }
 
@@ -277,12 +277,12 @@ async fn answer_all(
     let blocks = core.server.reader(peer);
     let mut next = prepare(core, &blocks, served, version).await;
     while let Some(answer) = next {
-        let first_block = answer.first_block;
+        let sent = answer.blocks;
         let (written, following) =
             tokio::join!(write(outgoing, answer), prepare(core, &blocks, served, version));
         let written = written?;
         core.server.bytes_sent.fetch_add(written, Ordering::Relaxed);
-        tally.sent(first_block, written);
+        tally.sent(&sent, written);
         next = following;
     }
     tally.complete();
@@ -311,10 +311,10 @@ async fn prepare(
         let place = Arc::clone(&core.replies).acquire_owned().await.ok()?;
         let (blocks, served) = (blocks.clone(), Arc::clone(served));
         let reading = tokio::task::spawn_blocking(move || {
-            let (reply, first_block) = served.reply(blocks.as_ref());
+            let (reply, noted) = served.reply(blocks.as_ref());
             let block_bytes = reply.block_bytes();
             let frame = reply.into_message()?.encode_framed(version);
-            Some(Answer { frame, block_bytes, first_block, _place: place })
+            Some(Answer { frame, block_bytes, blocks: noted, _place: place })
         });
         match reading.await {
             Ok(Some(answer)) => return Some(answer),

@@ -17,6 +17,26 @@ pub(super) const QUIET: Duration = Duration::from_millis(BITSWAP_QUIET_MILLISECO
 /// After how long a tally is told though the peer wants more.
 const LONGEST: Duration = Duration::from_secs(BITSWAP_TOLD_SECONDS);
 
+/// What is told of the blocks in a message.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Blocks {
+    /// The first of them.
+    first: Option<Cid>,
+    /// The last at which something begins that is shared: a peer has begun to
+    /// get it, so what it was sent before is told.
+    root: Option<Cid>,
+}
+
+impl Blocks {
+    /// One more, and whether something begins at it.
+    pub(super) fn note(&mut self, cid: Cid, begins: bool) {
+        self.first.get_or_insert(cid);
+        if begins {
+            self.root = Some(cid);
+        }
+    }
+}
+
 /// What one peer was sent since it was last told. Told when dropped, too.
 pub(super) struct Tally {
     serving: Option<Serving>,
@@ -29,11 +49,13 @@ impl Tally {
         Self { serving, peer, open: None }
     }
 
-    /// A message with so many bytes of blocks was sent, of which `first` was
-    /// the first block.
-    pub(super) fn sent(&mut self, first: Option<Cid>, bytes: u64) {
-        let Some(first) = first else { return };
-        if self.open.as_ref().is_some_and(|(_, since)| since.elapsed() >= LONGEST) {
+    /// A message with so many bytes of blocks was sent.
+    pub(super) fn sent(&mut self, blocks: &Blocks, bytes: u64) {
+        let Some(first) = blocks.root.or(blocks.first) else { return };
+        let is_over = |(account, since): &(Account, Instant)| {
+            since.elapsed() >= LONGEST || blocks.root.is_some_and(|root| root != *account.cid())
+        };
+        if self.open.as_ref().is_some_and(is_over) {
             self.told();
         }
         let Some(serving) = &self.serving else { return };

@@ -125,3 +125,33 @@ async fn what_bitswap_serves_is_told_beside_what_the_gateway_does() {
     }
     assert!(by_gateway >= 3 << 20 && told_of_bitswap < got.blocks().len(), "not one a block");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_got_by_bitswap_right_after_something_else_is_told_by_its_own_root() {
+    let alice = Peer::new().await;
+    let node = Node::spawn(presets::loopback()).await.unwrap();
+    let alices = alice.session.node();
+    node.add_addresses(alices.peer_id(), &alices.listen_addresses());
+    let bitswap = Bitswap::start(&node, None).unwrap();
+    let mut events = alice.session.events();
+    let mut sizes = Vec::new();
+    for name in ["film", "song"] {
+        let file = alice.folder.path().join(name);
+        fs::write(&file, noise(name.len() as u64 + sizes.len() as u64, 3 << 20)).unwrap();
+        let share = alice.share(&file).await;
+        alice.rights.allow(Requester::Peer(node.peer_id()), share.imported.tree);
+        let session = bitswap.session(&[alices.peer_id()]).unwrap();
+        let got = fetch(&session, share.imported.root).await;
+        let bytes: u64 = got.blocks().values().map(|data| data.len() as u64).sum();
+        sizes.push((share.imported.root, bytes));
+    }
+    let mut told: Vec<(_, u64)> = Vec::new();
+    while told.iter().map(|(_, bytes)| bytes).sum::<u64>() < sizes.iter().map(|one| one.1).sum() {
+        let Served { cid, bytes, .. } = served(&mut events).await;
+        match told.last_mut() {
+            Some((last, sum)) if *last == cid => *sum += bytes,
+            _ => told.push((cid, bytes)),
+        }
+    }
+    assert_eq!(told, sizes);
+}
