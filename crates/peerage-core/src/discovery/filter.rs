@@ -4,13 +4,13 @@
 //! of whoever reads it. So only what can be meant for us is dialled, and little
 //! of it at one place.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
-use multiaddr::{Multiaddr, Protocol};
+use multiaddr::Multiaddr;
 
 use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_DIALLED_PER_HOST};
-use crate::routing::address::{Reach, plain};
+use crate::routing::address::{Family, Host, Place, Reach, dns_list, plain};
 
 /// A network that one of our interfaces is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Surroundings {
     /// ```
     #[must_use]
     pub fn worth_dialling(&self, addresses: &[Multiaddr]) -> Vec<Multiaddr> {
-        let mut dialled: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+        let mut dialled: HashMap<Host, usize> = HashMap::new();
         let mut worth: Vec<Multiaddr> = Vec::new();
         for address in addresses {
             let Some(host) = self.host(address) else { continue };
@@ -108,27 +108,23 @@ impl Surroundings {
 
     /// What tells the host of an address from others; nothing when it is not
     /// worth dialling.
-    fn host(&self, address: &Multiaddr) -> Option<Vec<u8>> {
-        let first = address.iter().next()?;
-        let meant = match &first {
-            Protocol::Ip4(ip) => self.is_for_us((*ip).into()),
-            Protocol::Ip6(ip) => self.is_for_us(plain((*ip).into())),
-            Protocol::Dns(name)
-            | Protocol::Dns4(name)
-            | Protocol::Dns6(name)
-            | Protocol::Dnsaddr(name) => self.loopback || Reach::of_name(name) != Reach::Machine,
-            // A relay by its id, wherever that is known to be.
-            Protocol::P2p(_) => address.iter().any(|part| part == Protocol::P2pCircuit),
-            _ => false,
+    fn host(&self, address: &Multiaddr) -> Option<Host> {
+        let host = match Place::try_from(address) {
+            Ok(place) => place.host().plain(),
+            Err(_) => Host::Name { name: dns_list(address)?, family: Family::Any },
         };
-        let host = match first {
-            Protocol::Ip6(ip) => Multiaddr::from(plain(ip.into())),
-            Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => {
-                Multiaddr::empty().with(Protocol::Dns(name.to_ascii_lowercase().into()))
-            }
-            other => Multiaddr::empty().with(other),
+        let meant = match &host {
+            Host::Ip(ip) => self.is_for_us(*ip),
+            Host::Name { name, .. } => self.loopback || Reach::of_name(name) != Reach::Machine,
         };
-        (meant && !has_port_0(address)).then(|| host.to_vec())
+        meant.then_some(host)
+    }
+
+    /// Whether an IP address can be meant for us: it is public, or in a network
+    /// that one of our interfaces is in.
+    #[must_use]
+    pub fn is_worth_dialling(&self, ip: IpAddr) -> bool {
+        self.is_for_us(plain(ip))
     }
 
     fn is_for_us(&self, ip: IpAddr) -> bool {
@@ -142,10 +138,6 @@ impl Surroundings {
             Reach::Public => true,
         }
     }
-}
-
-fn has_port_0(address: &Multiaddr) -> bool {
-    address.iter().any(|part| matches!(part, Protocol::Tcp(0) | Protocol::Udp(0)))
 }
 
 #[cfg(test)]
@@ -178,7 +170,6 @@ mod tests {
             "/dns4/hub.example.org/tcp/443/wss",
             "/dnsaddr/hub.example.org",
             "/ip4/8.8.8.8/tcp/1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit",
-            "/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit",
         ] {
             assert!(worth(&at_home(), text), "{text}");
         }
@@ -212,6 +203,11 @@ mod tests {
             "/dns/a.LOCALHOST./tcp/1",
             "/unix/tmp%2Fsocket",
             "/memory/1",
+            "/ip4/8.8.8.8/tcp/1/ip4/127.0.0.1/tcp/22",
+            "/ip4/8.8.8.8/tcp/1/tcp/22",
+            "/dns4/hub.example.org/tcp/443/dns4/localhost/tcp/22",
+            "/dnsaddr/hub.example.org/ip4/127.0.0.1/tcp/22",
+            "/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit",
             "/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA",
         ] {
             assert!(!worth(&at_home(), text), "{text}");

@@ -8,11 +8,12 @@
 use std::net::SocketAddrV4;
 
 use libp2p_identity::{Keypair, PeerId, PublicKey};
-use multiaddr::{Multiaddr, Protocol};
+use multiaddr::Multiaddr;
 use sha2::{Digest as _, Sha256};
 
 use super::{Key, Ports, RecordError, Scope, SignedPeerRecord};
 use crate::limits::MAX_MAINLINE_VALUE_BYTES;
+use crate::routing::address;
 
 /// The salt of the mutable item that holds a peer's record: with it one key
 /// can also be that of other software's items.
@@ -140,7 +141,7 @@ fn fit(keypair: &Keypair, record: &SignedPeerRecord) -> Result<SignedPeerRecord,
 pub fn announced_port(addresses: &[Multiaddr]) -> Option<u16> {
     let mut direct: Vec<&Multiaddr> = addresses
         .iter()
-        .filter(|address| matches!(address.iter().next(), Some(Protocol::Ip4(_))))
+        .filter(|address| address::ip(address).is_some_and(|ip| ip.is_ipv4()))
         .filter(|address| Scope::of(address) != Scope::Relayed)
         .collect();
     direct.sort_by_key(|address| Scope::of(address));

@@ -107,10 +107,6 @@ pub const MAX_REGISTRY_KEYS_PER_PEER: usize =
 /// crowd dial the machines of its own networks.
 pub const MAX_REGISTRY_PRIVATE_HOSTS: usize = 5;
 
-/// How many parts an address may have that is handed out: twice what one over
-/// a relay has. As text, parts of two bytes grow tenfold.
-pub const MAX_REGISTRY_ADDRESS_PARTS: usize = 16;
-
 /// From how many places a peer is remembered to have been seen: two of each
 /// family of addresses.
 pub const MAX_REGISTRY_SEEN: usize = 4;

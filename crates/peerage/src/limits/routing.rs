@@ -18,6 +18,14 @@ pub const MAX_QUIC_STREAM_WINDOW: usize = 2 * 1024 * 1024;
 /// limit refuses after their handshake leave theirs behind.
 pub const MAX_WAITING_PATHS: usize = 512;
 
+/// How many names of hosts a node keeps in mind that whoever runs it has given,
+/// and that may lead into any network; the oldest give way.
+pub const MAX_OWN_NAMES: usize = 256;
+
+/// How many relays of circuits that the node itself dials it keeps in mind; the
+/// oldest give way.
+pub const MAX_OWN_RELAYS: usize = 64;
+
 /// How many streams yamux itself carries. Crate `yamux` ends the connection over
 /// one more, so this leaves room for the node to refuse single streams before:
 /// its limit each way, and what is still being closed.

@@ -27,7 +27,7 @@ use super::ping::Watch;
 use super::reasons;
 use super::state::State;
 use super::whereabouts::{Whereabouts, follow};
-use crate::routing::{Known, Path, PathTable, TransportKind, without_peer};
+use crate::routing::{Gate, Known, Path, PathTable, TransportKind, without_peer};
 
 /// How long peers have, in the end, to take note that the node leaves.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -44,6 +44,7 @@ pub(super) struct Actor<P: Part> {
     /// For the tasks that watch connections; they keep no node alive.
     pub(super) commands: mpsc::WeakSender<Command>,
     paths: Arc<PathTable>,
+    pub(super) gate: Gate,
     events: broadcast::Sender<NodeEvent>,
 }
 
@@ -52,6 +53,7 @@ pub(super) struct Shared {
     pub(super) state: Arc<State>,
     pub(super) kept: Kept,
     pub(super) paths: Arc<PathTable>,
+    pub(super) gate: Gate,
     pub(super) events: broadcast::Sender<NodeEvent>,
     pub(super) commands: mpsc::WeakSender<Command>,
 }
@@ -63,9 +65,9 @@ impl<P: Part> Actor<P> {
         whereabouts: Whereabouts,
         shared: Shared,
     ) -> Self {
-        let Shared { state, kept, paths, events, commands } = shared;
+        let Shared { state, kept, paths, gate, events, commands } = shared;
         let dialling = Dialling::default();
-        Self { swarm, state, dialling, kept, hubs, whereabouts, commands, paths, events }
+        Self { swarm, state, dialling, kept, hubs, whereabouts, commands, paths, gate, events }
     }
 
     /// Runs until the last handle is gone, or one of them ends it.
@@ -189,7 +191,7 @@ impl<P: Part> Actor<P> {
             .allocate_new_port()
             .build();
         let id = options.connection_id();
-        let result = self.swarm.dial(options);
+        let result = self.gate.on_own_word(|| self.swarm.dial(options));
         let Some(attempt) = self.dialling.running(&peer) else { return };
         match result {
             Ok(()) => attempt.began(id, address),
@@ -257,6 +259,7 @@ impl<P: Part> Actor<P> {
                 addresses.push(address);
             }
         }
+        self.gate.set_loopback(addresses.iter().all(|own| !is_elsewhere(own)));
         self.state.set_listening(addresses);
     }
 

@@ -12,6 +12,7 @@ use libp2p::{PeerId, autonat, dcutr, identify, relay};
 
 use super::admission;
 use super::config::RelayLimits;
+use super::dial_back;
 use super::part::Part;
 use super::reachability;
 use super::report::Verdict;
@@ -19,7 +20,7 @@ use super::serving;
 use super::stream_behaviour;
 use super::streams::Streams;
 use super::{NodeConfig, SpawnError};
-use crate::routing::{PathTable, Roaming, TransportConfig, build};
+use crate::routing::{Gate, PathTable, Roaming, TransportConfig, build};
 
 /// All behaviours: the node's own, and the parts that came from above.
 #[derive(NetworkBehaviour)]
@@ -33,7 +34,7 @@ pub(super) struct Behaviour<P: Part> {
     hole_punching: dcutr::Behaviour,
     relay: Toggle<serving::Behaviour>,
     pub(super) reachability: reachability::Behaviour,
-    dial_back: Toggle<autonat::v2::server::Behaviour>,
+    dial_back: Toggle<dial_back::Behaviour>,
     /// The last, so that what the node itself refuses never reaches them.
     pub(super) parts: P,
 }
@@ -96,6 +97,7 @@ pub(super) fn swarm<P: Part>(
     streams: Streams,
     paths: &Arc<PathTable>,
     roaming: Option<Roaming>,
+    gate: &Gate,
 ) -> Result<Swarm<Behaviour<P>>, SpawnError> {
     let offered = TransportConfig {
         keypair: &config.keypair,
@@ -105,7 +107,7 @@ pub(super) fn swarm<P: Part>(
     };
     let peer = config.peer_id();
     let (circuits, client) = relay::client::new(peer);
-    let transport = build(offered, circuits, Arc::clone(paths))?;
+    let transport = build(offered, circuits, Arc::clone(paths), gate)?;
     let settings = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.idle_timeout)
         .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
@@ -134,7 +136,7 @@ fn behaviour<P: Part>(
         hole_punching: dcutr::Behaviour::new(peer),
         relay: services.relay.map(|limits| serving(peer, limits)).into(),
         reachability: reachability::Behaviour::new(&config.hubs),
-        dial_back: services.dial_back.then(autonat::v2::server::Behaviour::default).into(),
+        dial_back: services.dial_back.then(dial_back::Behaviour::default).into(),
         parts,
     }
 }

@@ -53,6 +53,7 @@ mod book;
 mod command;
 mod config;
 mod connections;
+mod dial_back;
 mod dialling;
 mod error;
 mod event;
@@ -104,7 +105,7 @@ use keep::Kept;
 use state::State;
 use streams::Streams;
 
-use crate::routing::{TransportKind, without_peer};
+use crate::routing::{Gate, TransportKind, without_peer};
 
 /// How long a peer may take to be connected, over all of its addresses.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -147,6 +148,7 @@ struct Handle {
     state: Arc<State>,
     kept: Kept,
     streams: Streams,
+    gate: Gate,
     refused: Arc<admission::Counters>,
 }
 
@@ -187,6 +189,7 @@ impl Node {
     /// peers and addresses, the newest; addresses that cannot be dialled or
     /// name another peer are left out.
     pub fn add_addresses(&self, peer: PeerId, addresses: &[Multiaddr]) {
+        self.0.gate.vouch_for(addresses);
         self.0.state.book().add(peer, addresses);
     }
 
@@ -221,6 +224,7 @@ impl Node {
             return Err(ConnectError::OwnPeer(peer));
         }
         let (waiter, answer) = oneshot::channel();
+        self.0.gate.vouch_for(addresses);
         let addresses = addresses.to_vec();
         let outcome = async {
             let command = Command::Connect { peer, addresses, waiter };
@@ -261,6 +265,7 @@ impl Node {
         addresses: &[Multiaddr],
         reason: Reason,
     ) -> Result<Keep, TooManyKept> {
+        self.0.gate.vouch_for(addresses);
         // It need not be dialled to be reached if it is this node.
         let is_there = || peer == self.0.peer || self.connection(&peer).is_some();
         self.0.kept.keep(peer, addresses, reason, is_there)

@@ -9,14 +9,14 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use peerage_core::routing::keep::Due;
 
-use super::actor::{Actor, is_elsewhere};
+use super::actor::Actor;
 use super::command::Command;
 use super::event::{Connection, Direction, NodeEvent};
 use super::hubs::{HOP, dials};
 use super::part::Part;
 use super::report::Reach;
 
-use crate::routing::{TransportKind, dialable, map_port, relay_url, surroundings};
+use crate::routing::{TransportKind, dialable, map_port, relay_url};
 
 /// How much later the relays of other hubs than the first are used: as long as
 /// it takes to become at home at the first.
@@ -40,7 +40,7 @@ impl<P: Part> Actor<P> {
     fn dial_hub(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
         let options =
             DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(addresses).build();
-        if let Err(error) = self.swarm.dial(options) {
+        if let Err(error) = self.gate.on_own_word(|| self.swarm.dial(options)) {
             tracing::debug!(%peer, %error, "the hub is not dialled");
         }
     }
@@ -162,12 +162,7 @@ impl<P: Part> Actor<P> {
     /// Those of a stranger's addresses that can be meant for us: nobody shall
     /// have us dial into our own networks or those of others.
     pub(super) fn worth_dialling(&self, told: &[Multiaddr]) -> Vec<Multiaddr> {
-        let here = surroundings().unwrap_or_default();
-        let here = match self.state.listening().iter().all(|own| !is_elsewhere(own)) {
-            true => here.with_loopback(),
-            false => here,
-        };
-        here.worth_dialling(told)
+        self.gate.here().worth_dialling(told)
     }
 
     /// How this node is reached.

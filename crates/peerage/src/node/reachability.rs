@@ -17,7 +17,6 @@ use either::Either;
 use libp2p::autonat::v2::client;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm, dummy,
@@ -25,7 +24,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 
 use super::report::Verdict;
-use crate::routing::peer_suffix;
+use crate::routing::{ip, peer_suffix};
 
 /// How many hubs, at different addresses, must reach one of ours.
 const WITNESSES: usize = 2;
@@ -82,14 +81,6 @@ impl Behaviour {
     }
 }
 
-fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
-}
-
 impl NetworkBehaviour for Behaviour {
     type ConnectionHandler = Either<
         <client::Behaviour as NetworkBehaviour>::ConnectionHandler,
@@ -122,7 +113,7 @@ impl NetworkBehaviour for Behaviour {
             return Ok(Either::Right(dummy::ConnectionHandler));
         };
         let handler = client.handle_established_outbound_connection(id, peer, address, role, port);
-        self.witnesses.places.entry(peer).or_default().extend(ip_of(address));
+        self.witnesses.places.entry(peer).or_default().extend(ip(address));
         handler.map(Either::Left)
     }
 

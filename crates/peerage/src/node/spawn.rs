@@ -25,7 +25,7 @@ use super::state::State;
 use super::streams::Streams;
 use super::whereabouts::Whereabouts;
 use super::{Handle, Node, NodeConfig, SpawnError};
-use crate::routing::{PathTable, Roaming, tls, without_peer};
+use crate::routing::{Gate, PathTable, Roaming, tls, without_peer};
 
 /// How many commands wait for the task; more make their senders wait.
 const COMMANDS: usize = 64;
@@ -53,18 +53,21 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
         true => Roaming::bind(&config.keypair, config.roaming_port, config.map_ports).await?,
         false => None,
     };
-    let swarm = behaviour::swarm(&config, parts, streams.clone(), &paths, roaming.clone())?;
+    let gate = Gate::default();
+    let swarm = behaviour::swarm(&config, parts, streams.clone(), &paths, roaming.clone(), &gate)?;
     let refused = swarm.behaviour().admission.refused();
     let (events, _) = broadcast::channel(EVENTS);
     let (commands, received) = mpsc::channel(COMMANDS);
     let kept = Kept::new(Instant::now());
     let mut hubs = Hubs::new(&config.hubs, peer);
     hubs.keep(&kept);
+    gate.vouch_for(&config.hubs);
     let whereabouts = Whereabouts::new(&config, roaming);
     let shared = Shared {
         state: Arc::clone(&state),
         kept: kept.clone(),
         paths,
+        gate: gate.clone(),
         events: events.clone(),
         commands: commands.downgrade(),
     };
@@ -76,7 +79,7 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     if let Ok(pings) = streams.accept(&[ping::PROTOCOL]) {
         tokio::spawn(ping::answer_all(pings));
     }
-    Ok(Node(Arc::new(Handle { peer, commands, events, state, kept, streams, refused })))
+    Ok(Node(Arc::new(Handle { peer, commands, events, state, kept, gate, streams, refused })))
 }
 
 fn check(config: &NodeConfig) -> Result<(), SpawnError> {

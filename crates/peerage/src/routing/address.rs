@@ -4,29 +4,15 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use libp2p::Multiaddr;
-use libp2p::multiaddr::Protocol;
-use peerage_core::routing::address::{Host, Place};
+use peerage_core::routing::address::{Host, Place, dns_list, ip};
 
 use super::TransportKind;
-
-/// The host of a direct address; none where a relay is in between.
-pub(crate) fn direct_ip(address: &Multiaddr) -> Option<IpAddr> {
-    if address.iter().any(|part| part == Protocol::P2pCircuit) {
-        return None;
-    }
-    match address.iter().next()? {
-        Protocol::Ip4(ip) => Some(ip.into()),
-        Protocol::Ip6(ip) => Some(ip.into()),
-        _ => None,
-    }
-}
 
 /// Whether the address can be dialled at all: it is a place, or a name in the
 /// DNS that leads to some.
 pub(crate) fn dialable(address: &Multiaddr) -> bool {
-    let mut parts = address.iter();
-    if let Some(Protocol::Dnsaddr(_)) = parts.next() {
-        return parts.all(|part| matches!(part, Protocol::P2p(_)));
+    if dns_list(address).is_some() {
+        return true;
     }
     let Ok(place) = Place::try_from(address) else { return false };
     match place.host() {
@@ -43,11 +29,7 @@ pub(crate) fn preference(address: &Multiaddr) -> impl Ord + use<> {
 
 /// How far away an address is, roughly.
 fn distance(address: &Multiaddr) -> u8 {
-    match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => ip_distance(IpAddr::V4(ip)),
-        Some(Protocol::Ip6(ip)) => ip_distance(IpAddr::V6(ip)),
-        _ => 3,
-    }
+    ip(address).map_or(3, ip_distance)
 }
 
 fn ip_distance(ip: IpAddr) -> u8 {
@@ -93,16 +75,6 @@ mod tests {
                 "/ip4/127.0.0.1/tcp/1/ws",
             ]
         );
-    }
-
-    #[test]
-    fn a_relayed_peer_is_seen_nowhere() {
-        let ip = |text: &str| direct_ip(&address(text));
-        assert_eq!(ip("/ip4/192.0.2.1/tcp/1"), Some([192, 0, 2, 1].into()));
-        assert_eq!(ip("/ip4/192.0.2.1/tcp/80/http/p2p-circuit"), None);
-        let relay = "/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit";
-        assert_eq!(ip(&format!("/ip4/192.0.2.1/tcp/1{relay}")), None);
-        assert_eq!(ip("/dns4/example.com/tcp/1"), None);
     }
 
     #[test]

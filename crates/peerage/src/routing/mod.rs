@@ -14,6 +14,7 @@
 mod address;
 mod closing;
 mod error;
+mod gate;
 mod interfaces;
 mod network;
 mod path;
@@ -36,8 +37,10 @@ pub use peerage_core::routing::address::{
 pub use roaming::{BindError, relay_address, relay_url};
 pub use upgrade::UpgradeError;
 
-pub(crate) use address::{dialable, direct_ip, preference};
+pub(crate) use address::{dialable, preference};
+pub(crate) use gate::Gate;
 pub(crate) use path::{Known, Moves, PathTable};
+pub(crate) use peerage_core::routing::address::{direct_ip, ip, plain as plain_ip};
 pub(crate) use port_mapping::map_port;
 pub(crate) use roaming::Roaming;
 pub(crate) use transport::{TransportConfig, build};

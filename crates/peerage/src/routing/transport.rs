@@ -17,7 +17,7 @@ use super::closing::Closing;
 use super::roaming::{self, Roaming};
 use super::socket::tune;
 use super::upgrade::Upgrade;
-use super::{Known, Multiplexer, Path, PathTable, Security, error::TransportError};
+use super::{Gate, Known, Multiplexer, Path, PathTable, Security, error::TransportError};
 
 /// What the swarm runs on.
 pub(crate) type Transport = Boxed<(PeerId, StreamMuxerBox)>;
@@ -43,16 +43,17 @@ pub(crate) struct TransportConfig<'a> {
 
 /// Builds TCP, QUIC and WebSocket under DNS, and beside them circuits through
 /// relays and what roams. What is known of every connection that is set up
-/// goes into `paths`.
+/// goes into `paths`. `gate` stands before all of them, and below the resolver.
 pub(crate) fn build(
     config: TransportConfig<'_>,
     circuits: relay::client::Transport,
     paths: Arc<PathTable>,
+    gate: &Gate,
 ) -> Result<Transport, TransportError> {
     let upgrade = Upgrade::new(config.keypair, config.security, config.multiplexers)?;
     let over_websocket = upgrade.clone();
     // WebSocket resolves names below itself: with TLS it needs them.
-    let websocket = websocket::Config::new(resolving(tcp_sockets))
+    let websocket = websocket::Config::new(resolving(|| gate.below(tcp_sockets())))
         .and_then(move |socket, endpoint| over_websocket.apply(socket, endpoint))
         .boxed();
     let tcp_or_quic = resolving(|| {
@@ -60,7 +61,7 @@ pub(crate) fn build(
         let tcp = tcp_sockets().and_then(move |socket, endpoint| over_tcp.apply(socket, endpoint));
         let quic = quic::tokio::Transport::new(quic_config(config.keypair))
             .map(|(peer, muxer), _| (peer, Path::QUIC, StreamMuxerBox::new(Closing::new(muxer))));
-        tcp.or_transport(quic).map(|either, _| either.into_inner()).boxed()
+        gate.below(tcp.or_transport(quic).map(|either, _| either.into_inner()).boxed())
     });
     let circuits =
         circuits.and_then(move |socket, endpoint| upgrade.apply(socket, endpoint)).boxed();
@@ -78,7 +79,7 @@ pub(crate) fn build(
         paths.note(peer, &endpoint, known);
         (peer, muxer)
     });
-    Ok(TransportTimeout::new(all, HANDSHAKE_TIMEOUT).boxed())
+    Ok(TransportTimeout::new(gate.above(all), HANDSHAKE_TIMEOUT).boxed())
 }
 
 /// TCP with its options set.

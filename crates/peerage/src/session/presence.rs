@@ -2,13 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use libp2p::{Multiaddr, identity::Keypair, multiaddr::Protocol};
+use libp2p::{Multiaddr, identity::Keypair};
 use peerage_core::discovery::{Key, SignedPeerRecord};
 use tokio::sync::{broadcast::error::RecvError, watch};
 
 use crate::{
     discovery::{Finder, Presence},
     node::Node,
+    routing::is_loopback,
 };
 
 /// Announces the node's addresses and `keys` whenever they change, until the
@@ -52,13 +53,8 @@ fn next_after(sequence: u64) -> u64 {
 
 /// Loopback addresses count only where there are no others.
 fn worth_announcing(mut addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
-    let loopback = |address: &Multiaddr| match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
-        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
-        _ => false,
-    };
-    if !addresses.iter().all(loopback) {
-        addresses.retain(|address| !loopback(address));
+    if !addresses.iter().all(is_loopback) {
+        addresses.retain(|address| !is_loopback(address));
     }
     addresses
 }

@@ -10,7 +10,7 @@
 //! | public, of a family that is not seen | kept back |
 //! | private (RFC 1918, RFC 6598, `fc00::/7`) | handed out; on more than [`MAX_REGISTRY_PRIVATE_HOSTS`] hosts the announcement is refused |
 //! | loopback | handed out if the announcer is seen there, else kept back |
-//! | link-local, a DNS name, no port, over [`MAX_REGISTRY_ADDRESS_PARTS`] parts, anything else | kept back |
+//! | link-local, a DNS name, what is no [`Place`], anything else | kept back |
 //! | multicast, unspecified, reserved | the announcement is refused |
 //! | over a relay that the registry knows at that host (one of roaming connections: itself, or one that was set) | handed out; loopback as above |
 //! | over another relay | kept back |
@@ -26,7 +26,8 @@ use multiaddr::{Multiaddr, Protocol};
 
 use super::Refusal;
 use super::network::{Scope, same_host};
-use crate::limits::{MAX_REGISTRY_ADDRESS_PARTS, MAX_REGISTRY_PRIVATE_HOSTS};
+use crate::limits::MAX_REGISTRY_PRIVATE_HOSTS;
+use crate::routing::address::{Host, Place};
 
 /// What may be handed out, and whether that is all.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,25 +36,9 @@ pub(super) struct Judgement {
     pub(super) complete: bool,
 }
 
-/// The host that an address begins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Host {
-    Ip(IpAddr),
-    Name(String),
-}
-
-impl Host {
-    pub(super) fn of(address: &Multiaddr) -> Option<Self> {
-        match address.iter().next()? {
-            Protocol::Ip4(ip) => Some(Self::Ip(ip.into())),
-            Protocol::Ip6(ip) => Some(Self::Ip(IpAddr::from(ip).to_canonical())),
-            Protocol::Dns(name)
-            | Protocol::Dns4(name)
-            | Protocol::Dns6(name)
-            | Protocol::Dnsaddr(name) => Some(Self::Name(name.to_ascii_lowercase())),
-            _ => None,
-        }
-    }
+/// The host of a place, by one name.
+pub(super) fn host_of(address: &Multiaddr) -> Option<Host> {
+    Some(Place::try_from(address).ok()?.host().plain())
 }
 
 /// Judges what `peer`, whose connections come from `seen`, says of itself.
@@ -72,8 +57,7 @@ pub(super) fn judge(
     let mut vouched = Vec::new();
     let mut private = HashSet::new();
     for address in addresses {
-        let short = address.iter().nth(MAX_REGISTRY_ADDRESS_PARTS).is_none();
-        if of_one(peer, address, seen, &mut private, &knows_relay)? && short {
+        if of_one(peer, address, seen, &mut private, &knows_relay)? {
             vouched.push(address.clone());
         }
     }
@@ -91,8 +75,10 @@ fn of_one(
     private: &mut HashSet<IpAddr>,
     knows_relay: &impl Fn(Option<&PeerId>, &Host) -> bool,
 ) -> Result<bool, Refusal> {
-    let relay = split_relay(peer, address)?;
-    let Some(host) = Host::of(address) else { return Ok(false) };
+    // What is no place either may mean another host to others: it is kept back.
+    let Some(place) = place_of(address) else { return Ok(false) };
+    let relay = relay_of(peer, &place)?;
+    let host = place.host().plain();
     if matches!(host, Host::Ip(ip) if Scope::of(ip) == Scope::Nobody) {
         return Err(Refusal::Unroutable);
     }
@@ -100,12 +86,12 @@ fn of_one(
         (relay @ (Relay::Some(_) | Relay::Roaming), host) => {
             let here = match host {
                 Host::Ip(ip) => Scope::of(ip).includes(seen),
-                Host::Name(_) => true,
+                Host::Name { .. } => true,
             };
             Ok(here && knows_relay(relay.named(), &host))
         }
-        (Relay::Unnamed, _) | (Relay::None, Host::Name(_)) => Ok(false),
-        (Relay::None, Host::Ip(ip)) => Ok(of_ip(ip, seen, private)? && has_port(address)),
+        (Relay::None, Host::Name { .. }) => Ok(false),
+        (Relay::None, Host::Ip(ip)) => of_ip(ip, seen, private),
     }
 }
 
@@ -114,7 +100,6 @@ enum Relay {
     Some(PeerId),
     /// One of roaming connections, which is named by its place alone.
     Roaming,
-    Unnamed,
 }
 
 impl Relay {
@@ -126,27 +111,23 @@ impl Relay {
     }
 }
 
-/// The relay of an address, whose end must be no other peer than `peer`.
-fn split_relay(peer: &PeerId, address: &Multiaddr) -> Result<Relay, Refusal> {
-    let (mut relay, mut last, mut is_http) = (Relay::None, None, false);
-    for part in address {
-        let after_http = std::mem::take(&mut is_http);
-        match part {
-            Protocol::P2p(named) => last = Some(named),
-            Protocol::Http | Protocol::Https => is_http = true,
-            Protocol::P2pCircuit => {
-                relay = match (relay, last.take()) {
-                    (Relay::None, Some(named)) => Relay::Some(named),
-                    (Relay::None, None) if after_http => Relay::Roaming,
-                    _ => Relay::Unnamed,
-                }
-            }
-            _ => {}
-        }
-    }
-    match last {
-        Some(other) if other != *peer => Err(Refusal::OtherPeer),
-        _ => Ok(relay),
+/// The place that an address is, or of which others make more than we: records of
+/// Kubo and js-libp2p hold WebTransport's and WebRTC's beside QUIC's.
+fn place_of(address: &Multiaddr) -> Option<Place> {
+    let more = |part: &Protocol<'_>| {
+        matches!(part, Protocol::WebTransport | Protocol::WebRTCDirect | Protocol::Certhash(_))
+    };
+    let known: Multiaddr = address.iter().filter(|part| !more(part)).collect();
+    Place::try_from(&known).ok()
+}
+
+/// The relay of a place, whose end must be no other peer than `peer`.
+fn relay_of(peer: &PeerId, place: &Place) -> Result<Relay, Refusal> {
+    match (place.peer(), place.relay()) {
+        (Some(other), _) if other != *peer => Err(Refusal::OtherPeer),
+        (_, Some(relay)) => Ok(Relay::Some(relay)),
+        _ if place.is_relayed() => Ok(Relay::Roaming),
+        _ => Ok(Relay::None),
     }
 }
 
@@ -171,11 +152,6 @@ fn of_ip(ip: IpAddr, seen: &[IpAddr], private: &mut HashSet<IpAddr>) -> Result<b
             }
         }
     }
-}
-
-/// Without a port nothing can be dialled.
-fn has_port(address: &Multiaddr) -> bool {
-    address.iter().any(|part| matches!(part, Protocol::Tcp(1..) | Protocol::Udp(1..)))
 }
 
 #[cfg(test)]
@@ -250,11 +226,23 @@ mod tests {
         ] {
             assert_eq!(judged(&[good, text], &seen), Ok((1, false)), "{text}");
         }
-        let long = format!("{good}{}", "/ws".repeat(MAX_REGISTRY_ADDRESS_PARTS - 1));
-        assert_eq!(judged(&[good, &long], &seen), Ok((1, false)));
+        for more in ["/ip4/198.51.100.1/tcp/22", "/tcp/22", "/ws/ws", "/sctp/5"] {
+            assert_eq!(judged(&[good, &format!("{good}{more}")], &seen), Ok((1, false)), "{more}");
+        }
         assert_eq!(judged(&["/ip4/127.0.0.1/tcp/1"], &["127.0.0.1"]), Ok((1, true)));
         for text in ["/ip4/0.0.0.0/tcp/1", "/ip4/224.0.0.1/udp/1/quic-v1", "/ip6/ff02::1/tcp/1"] {
             assert_eq!(judged(&[good, text], &seen), Err(Refusal::Unroutable), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_others_dial_beside_us_is_judged_by_its_host() {
+        let hash = "uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g";
+        let seen = ["192.0.2.1"];
+        for end in ["quic-v1/webtransport", "webrtc-direct"] {
+            let at = |host: &str| format!("/ip4/{host}/udp/1/{end}/certhash/{hash}");
+            assert_eq!(judged(&[&at("192.0.2.1")], &seen), Ok((1, true)), "{end}");
+            assert_eq!(judged(&[&at("198.51.100.1")], &seen), Err(Refusal::ForeignAddress));
         }
     }
 

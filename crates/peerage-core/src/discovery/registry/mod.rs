@@ -33,7 +33,8 @@ use super::{Key, LegacyPeerRecord, SignedPeerRecord};
 use crate::limits::{
     MAX_REGISTRY_BYTES, MAX_REGISTRY_PEERS, MAX_REGISTRY_PEERS_PER_NETWORK, MAX_REGISTRY_SCAN,
 };
-use addresses::Host;
+use crate::routing::address::Host;
+use addresses::host_of;
 pub use network::Network;
 use place::Entry;
 pub use refusal::{Counters, Refusal};
@@ -184,7 +185,7 @@ impl Registry {
     /// Says where a relay is, so that peers may announce themselves through
     /// it: this node, or another one that is not announced here itself.
     pub fn set_relay(&mut self, relay: PeerId, addresses: &[Multiaddr]) {
-        self.relays.insert(relay, addresses.iter().filter_map(Host::of).collect());
+        self.relays.insert(relay, addresses.iter().filter_map(host_of).collect());
     }
 
     /// Drops what has run out by `now`. Everything else does so before it

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use libp2p_identity::PeerId;
 
-use super::addresses::{Host, Judgement, judge};
+use super::addresses::{Judgement, host_of, judge};
 use super::{Caller, Listing, Network, RecordForm, Refusal, Registration, Registry, Statement};
 use crate::discovery::Key;
 use crate::limits::{
     MAX_REGISTRY_CIDS_PER_PEER, MAX_REGISTRY_SEEN, MAX_REGISTRY_TOPICS_PER_PEER,
     REGISTRY_MAX_TTL_SECONDS, REGISTRY_MIN_TTL_SECONDS, REGISTRY_TTL_SECONDS,
 };
+use crate::routing::address::Host;
 
 /// What a peer costs beside what it says, and what each of its places does:
 /// the tables that it stands in.
@@ -75,7 +76,7 @@ impl Entry {
     }
 
     pub(super) fn is_at(&self, host: &Host) -> bool {
-        self.judgement.vouched.iter().any(|address| Host::of(address).as_ref() == Some(host))
+        self.judgement.vouched.iter().any(|address| host_of(address).as_ref() == Some(host))
     }
 
     pub(super) fn hands_out(&self, form: RecordForm) -> bool {

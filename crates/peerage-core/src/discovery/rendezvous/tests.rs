@@ -170,7 +170,8 @@ fn an_answer_has_records_of_one_form() {
 fn the_fullest_answer_can_be_read() {
     let mut hub = hub();
     for secret in 1..=40 {
-        let address = format!("/ip4/192.0.2.{secret}/tcp/1/http-path/{}", "x".repeat(200));
+        let hashes = "/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g".repeat(6);
+        let address = format!("/ip4/192.0.2.{secret}/udp/1/webrtc-direct{hashes}");
         let addresses = vec![address.parse().unwrap(); crate::limits::MAX_ADDRESSES_PER_PEER];
         let record = SignedPeerRecord::sign(&key(secret), 1, addresses).unwrap().encode();
         let namespace = "n".repeat(MAX_RENDEZVOUS_NAMESPACE_BYTES);

@@ -243,9 +243,10 @@ fn the_fullest_answer_can_be_read() {
     let mut hub = hub();
     for secret in 1..=60 {
         // As many addresses, and of as long a text, as a record may have.
-        let part = "/p2p-websocket-star".repeat(12);
-        let addresses = (1..=crate::limits::MAX_ADDRESSES_PER_PEER)
-            .map(|port| format!("/ip4/192.0.2.{secret}/tcp/{port}{part}").parse().unwrap());
+        let hashes = "/certhash/uEiDDq4_xNyDorZBH3TlGazyJdOWSwvo4PUo5YHFMrvDE8g".repeat(4);
+        let addresses = (1..=crate::limits::MAX_ADDRESSES_PER_PEER).map(|port| {
+            format!("/ip4/192.0.2.{secret}/udp/{port}/webrtc-direct{hashes}").parse().unwrap()
+        });
         let record = SignedPeerRecord::sign(&key(secret), 1, addresses.collect()).unwrap();
         let message = Message::announcement(&record, None, strings(&["topic:t"]), 600);
         let announced = answer(&mut hub, &caller(secret), message, NOW);

@@ -13,12 +13,12 @@ use std::net::IpAddr;
 
 use cid::multibase::Base;
 use libp2p_identity::PeerId;
-use multiaddr::{Multiaddr, Protocol};
+use multiaddr::Multiaddr;
 
 use super::{Scope, SignedPeerRecord};
 use crate::identity::{parse_peer_id, peer_id_to_cid};
 use crate::limits::{MAX_DNS_LABEL_BYTES, MAX_DNS_STRING_BYTES};
-use crate::routing::address::{peer_suffix, with_peer};
+use crate::routing::address::{direct_ip, peer_suffix, with_peer};
 
 mod walk;
 
@@ -123,11 +123,7 @@ fn text(address: &Multiaddr, peer: PeerId) -> String {
 pub fn ip_addresses(record: &SignedPeerRecord) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for address in record.addresses().iter().filter(|a| Scope::of(a) == Scope::Public) {
-        let ip = match address.iter().next() {
-            Some(Protocol::Ip4(ip)) => IpAddr::V4(ip),
-            Some(Protocol::Ip6(ip)) => IpAddr::V6(ip),
-            _ => continue,
-        };
+        let Some(ip) = direct_ip(address) else { continue };
         if !found.contains(&ip) {
             found.push(ip);
         }

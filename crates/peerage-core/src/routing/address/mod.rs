@@ -8,10 +8,13 @@
 mod place;
 mod reach;
 
+use std::net::IpAddr;
+
 use libp2p_identity::PeerId;
 
 pub use multiaddr::{Multiaddr, Protocol};
 
+pub(crate) use self::place::is_name;
 pub use self::{
     place::{Channel, Family, Host, Place, PlaceError},
     reach::{Reach, plain},
@@ -109,6 +112,46 @@ pub fn of_peer(address: &Multiaddr, peer: &PeerId) -> Option<Multiaddr> {
     let named = peer_suffix(address);
     let bare = without_peer(address);
     (named.is_none_or(|named| named == *peer) && !bare.is_empty()).then_some(bare)
+}
+
+/// The IP address of the machine that is dialled for an address: of the relay,
+/// where it leads over one. `None` for a name, and for what is no [`Place`].
+#[must_use]
+pub fn ip(address: &Multiaddr) -> Option<IpAddr> {
+    match Place::try_from(address).ok()?.host() {
+        Host::Ip(ip) => Some(*ip),
+        Host::Name { .. } => None,
+    }
+}
+
+/// As [`ip`], of the peer's own machine: `None` where a relay is in between.
+///
+/// ```
+/// use peerage_core::routing::address::direct_ip;
+///
+/// assert_eq!(direct_ip(&"/ip4/192.0.2.1/tcp/1".parse()?), Some([192, 0, 2, 1].into()));
+/// assert_eq!(direct_ip(&"/ip4/192.0.2.1/tcp/80/http/p2p-circuit".parse()?), None);
+/// assert_eq!(direct_ip(&"/ip4/192.0.2.1/tcp/1/ip4/127.0.0.1/tcp/22".parse()?), None);
+/// # Ok::<(), multiaddr::Error>(())
+/// ```
+#[must_use]
+pub fn direct_ip(address: &Multiaddr) -> Option<IpAddr> {
+    let place = Place::try_from(address).ok()?;
+    match place.host() {
+        Host::Ip(ip) if !place.is_relayed() => Some(*ip),
+        _ => None,
+    }
+}
+
+/// The name of a list of addresses in the DNS: `/dnsaddr/NAME`, with a peer at
+/// its end or none. It is no place, and leads to some.
+#[must_use]
+pub fn dns_list(address: &Multiaddr) -> Option<String> {
+    let mut parts = address.iter();
+    let Some(Protocol::Dnsaddr(name)) = parts.next() else { return None };
+    let mut rest = parts.skip_while(|part| matches!(part, Protocol::P2p(_)));
+    let alone = rest.next().is_none() && address.iter().count() <= 2;
+    (alone && is_name(&name)).then(|| name.into_owned())
 }
 
 /// Whether an address leads to the machine on which it is dialled: its host is

@@ -25,9 +25,10 @@ use crate::limits::{MAX_DNS_LABEL_BYTES, MAX_DNS_NAME_BYTES};
 /// whoever dials it mean the same host.
 ///
 /// ```
-/// use peerage_core::routing::address::{Channel, Place};
+/// use peerage_core::routing::address::{Channel, Multiaddr, Place};
 ///
-/// let place: Place = (&"/dns4/hub.example/tcp/443/wss".parse()?).try_into()?;
+/// let address: Multiaddr = "/dns4/hub.example/tcp/443/wss".parse()?;
+/// let place = Place::try_from(&address)?;
 /// assert_eq!(place.channel(), Channel::SecureWebSocket);
 /// let two = "/ip4/192.0.2.1/tcp/1/ip4/127.0.0.1/tcp/22".parse()?;
 /// assert!(Place::try_from(&two).is_err());
@@ -140,6 +141,12 @@ impl Place {
         self.relay
     }
 
+    /// Whether a relay is in between, of circuits or of connections that roam.
+    #[must_use]
+    pub const fn is_relayed(&self) -> bool {
+        self.relay.is_some() || matches!(self.channel, Channel::RelayHttp | Channel::RelayHttps)
+    }
+
     /// Who should be reached in the end, when that is said.
     #[must_use]
     pub const fn peer(&self) -> Option<PeerId> {
@@ -148,6 +155,16 @@ impl Place {
 }
 
 impl Host {
+    /// The host by one name: an IPv4 address out of IPv6's clothes, and a name
+    /// whatever its family.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        match self {
+            Self::Ip(ip) => Self::Ip(super::plain(*ip)),
+            Self::Name { name, .. } => Self::Name { name: name.clone(), family: Family::Any },
+        }
+    }
+
     /// For whom the host means the same.
     #[must_use]
     pub fn reach(&self) -> Reach {
@@ -203,7 +220,7 @@ fn read_host(parts: &mut Parts<'_>) -> Result<Host, PlaceError> {
 /// ways of writing an IP address than we do (`127.1`, `0x7f000001`), so a name
 /// whose last label is a number is none
 /// ([URL Standard](https://url.spec.whatwg.org/#ends-in-a-number-checker)).
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let is_label = |label: &str| {
         let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         !label.is_empty() && label.len() <= MAX_DNS_LABEL_BYTES && label.bytes().all(known)

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use multiaddr::{Multiaddr, Protocol};
+use multiaddr::Multiaddr;
+
+use super::{Place, dns_list};
 
 /// From how far away an IP address means the same host; from the nearest to the
 /// farthest.
@@ -30,9 +32,9 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// The reach of the host that an address begins with. A name in the DNS
-    /// counts as public, but for `localhost`: what it stands for is known only
-    /// when it is dialled.
+    /// The reach of the host of a [`Place`], or of a list of them in the DNS;
+    /// nobody's for any other address. A name counts as public, but for
+    /// `localhost`: what it stands for is known only when it is dialled.
     ///
     /// ```
     /// use peerage_core::routing::address::Reach;
@@ -43,15 +45,9 @@ impl Reach {
     /// ```
     #[must_use]
     pub fn of(address: &Multiaddr) -> Self {
-        match address.iter().next() {
-            Some(Protocol::Ip4(ip)) => of_ipv4(ip),
-            Some(Protocol::Ip6(ip)) => Self::of_ip(ip.into()),
-            Some(
-                Protocol::Dns(name)
-                | Protocol::Dns4(name)
-                | Protocol::Dns6(name)
-                | Protocol::Dnsaddr(name),
-            ) => Self::of_name(&name),
+        match (Place::try_from(address), dns_list(address)) {
+            (Ok(place), _) => place.host().reach(),
+            (_, Some(name)) => Self::of_name(&name),
             _ => Self::Nobody,
         }
     }

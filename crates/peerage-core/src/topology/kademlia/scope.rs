@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use multiaddr::{Multiaddr, Protocol};
 
-use crate::routing::address::Reach;
+use crate::routing::address::{Host, Place, Reach, dns_list};
 
 /// How far a network reaches, and so which addresses its peers may name. An
 /// address from outside it would make us dial somebody who has nothing to do
@@ -35,17 +35,13 @@ impl AddressScope {
     /// ```
     #[must_use]
     pub fn admits(self, address: &Multiaddr) -> bool {
-        match address.iter().next() {
-            Some(Protocol::Ip4(ip)) => self.admits_ip(ip.into()),
-            Some(Protocol::Ip6(ip)) => self.admits_ip(ip.into()),
-            Some(
-                Protocol::Dns(name)
-                | Protocol::Dns4(name)
-                | Protocol::Dns6(name)
-                | Protocol::Dnsaddr(name),
-            ) => self.admits_name(&name),
-            Some(Protocol::Memory(_)) => self == Self::Machine,
-            _ => false,
+        if matches!(address.iter().next(), Some(Protocol::Memory(_))) {
+            return self == Self::Machine;
+        }
+        match Place::try_from(address).as_ref().map(Place::host) {
+            Ok(Host::Ip(ip)) => self.admits_ip(*ip),
+            Ok(Host::Name { name, .. }) => self.admits_name(name),
+            Err(_) => dns_list(address).is_some_and(|name| self.admits_name(&name)),
         }
     }
 

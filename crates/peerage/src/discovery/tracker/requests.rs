@@ -20,7 +20,7 @@ use super::frame::{self, FrameError};
 use super::rate::Rates;
 use super::server::{Core, TrackerStatus, now};
 use super::{RENDEZVOUS, TRACKER};
-use crate::node::{IncomingStreams, PeerInfo, Stream};
+use crate::node::{Connection, Direction, IncomingStreams, PeerInfo, Stream};
 use crate::routing::direct_ip;
 use crate::sync::lock;
 
@@ -173,8 +173,10 @@ fn registrations(
     Ok(answer.map(|answer| answer.encode()))
 }
 
-/// Where a peer's direct connections come from.
+/// Where a peer's direct connections come from; where one leads to proves nothing
+/// of who else is there.
 fn seen(info: &PeerInfo) -> Vec<IpAddr> {
-    let addresses = info.connections.iter().map(|connection| &connection.address);
-    addresses.filter_map(direct_ip).collect()
+    let incoming = |one: &&Connection| one.direction == Direction::Incoming;
+    let connections = info.connections.iter().filter(incoming);
+    connections.filter_map(|connection| direct_ip(&connection.address)).collect()
 }

@@ -12,7 +12,7 @@ use peerage_core::topology::kademlia::{AddressScope, Diversity, Network};
 
 use super::config::Mode;
 use super::store::Store;
-use crate::routing::without_peer;
+use crate::routing::{ip, without_peer};
 
 /// What a node knows of the network, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ impl Guard {
         let ends = ends.map(|(_, end)| end);
         let direct = addresses.iter().chain(ends).filter(|address| !is_relayed(address));
         let public = |ip: &IpAddr| AddressScope::of(*ip) == Some(AddressScope::Internet);
-        direct.filter_map(ip_of).filter(public).map(Network::of).collect()
+        direct.filter_map(ip).filter(public).map(Network::of).collect()
     }
 
     fn bucket(&self, peer: &PeerId) -> u32 {
@@ -219,14 +219,6 @@ impl Guard {
 /// Whether an address leads through a relay.
 pub(super) fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
-}
-
-fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next() {
-        Some(Protocol::Ip4(ip)) => Some(ip.into()),
-        Some(Protocol::Ip6(ip)) => Some(ip.into()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
