@@ -105,7 +105,7 @@ use keep::Kept;
 use state::State;
 use streams::Streams;
 
-use crate::routing::{Gate, TransportKind, without_peer};
+use crate::routing::{Gate, TransportKind, ip, without_peer};
 
 /// How long a peer may take to be connected, over all of its addresses.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -205,6 +205,13 @@ impl Node {
         let command = Command::Hint { peer, addresses: addresses.to_vec() };
         // When the node is that busy, what was found is found again.
         let _ = self.0.commands.try_send(command);
+    }
+
+    /// Those of a stranger's addresses that can be dialled on the stranger's word
+    /// alone: IP addresses that can be meant for this host.
+    pub(crate) fn worth_dialling(&self, told: &[Multiaddr]) -> Vec<Multiaddr> {
+        let worth = self.0.gate.here().worth_dialling(told);
+        worth.into_iter().filter(|address| ip(address).is_some()).collect()
     }
 
     /// Connects to a peer, at these addresses or others that are known; the

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, path::PathBuf, time::Duration};
 
 use futures::{StreamExt as _, stream::BoxStream};
-use peerage_core::link::Target;
+use peerage_core::link::{self, Target};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -46,10 +46,7 @@ impl Session {
             allowance: Allowance::promised(target.size()),
             patience: PATIENCE,
         };
-        let named = target.providers().iter().map(|provider| Provider {
-            peer: provider.peer(),
-            addresses: provider.addresses().to_vec(),
-        });
+        let named = target.providers().iter().map(|named| self.provider(named));
         let known: Vec<Provider> = named.chain(extra).collect();
         let inner = &self.inner;
         let context = Context {
@@ -65,6 +62,14 @@ impl Session {
                 match never {}
             }
         }
+    }
+
+    /// A provider as somebody's link names it: anybody makes links, so it is dialled
+    /// where it can be meant for us.
+    fn provider(&self, named: &link::Provider) -> Provider {
+        let (peer, told) = (named.peer(), named.addresses());
+        self.inner.node.add_hints(peer, told);
+        Provider { peer, addresses: self.inner.node.worth_dialling(told) }
     }
 
     fn providers(&self, target: &Target, known: Vec<Provider>) -> BoxStream<'static, Provider> {

@@ -25,5 +25,7 @@ mod import;
 #[cfg(target_os = "linux")]
 mod lab;
 mod store;
+#[cfg(target_os = "linux")]
+mod strangers;
 mod ways;
 mod zone;
