@@ -62,3 +62,8 @@ pub const KADEMLIA_LOOK_UP_SECONDS: u64 = 30;
 /// look-up waits for few peers at a time, and the dead among them must not
 /// hold it up.
 pub const KADEMLIA_REQUEST_SECONDS: u64 = 4;
+
+/// How long a dial of a look-up may hang, in seconds, until the look-up goes on
+/// with the next peer: three round trips over half the world, and a packet that
+/// is sent again.
+pub const KADEMLIA_DIAL_SECONDS: u64 = 3;

@@ -5,15 +5,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use web_time::Instant;
 
 use crate::limits::{MAX_KADEMLIA_LOOK_UPS, MAX_KADEMLIA_OUTGOING_CONNECTIONS};
 use crate::node::Part;
+use crate::routing::without_peer;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::kad::store::RecordStore;
-use libp2p::kad::{self, InboundRequest, ProviderRecord, Quorum, Record};
-use libp2p::swarm::behaviour::{ExternalAddrConfirmed, ExternalAddrExpired};
+use libp2p::kad::{self, InboundRequest, ProviderRecord, QueryResult, Quorum, Record};
 use libp2p::swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
     THandlerOutEvent, ToSwarm,
@@ -24,13 +24,15 @@ use peerage_core::topology::kademlia::RecordRefusal;
 use tokio::sync::mpsc;
 
 use super::config::{KademliaConfig, Mode};
+use super::dials::Dials;
 use super::error::KademliaError;
 use super::handle::{Command, Kademlia};
+use super::holders::{Holders, nearest};
 use super::keys::record_key;
 use super::look_up::{Done, Outcome, Queries};
 use super::pace::{Due, Pace};
 use super::refused::{Counters, count};
-use super::routing_table::{Barred, Guard, Table, is_relayed};
+use super::routing_table::{Barred, Guard, Table};
 use super::store::{self, Store, StoreRefusal};
 
 /// How many commands wait for the swarm; more make their senders wait.
@@ -45,17 +47,19 @@ type Inner = kad::Behaviour<Store>;
 /// [`on_identified`](Part::on_identified), as a node does: only peers that say
 /// that they answer on this network enter its routing table.
 pub struct Behaviour {
-    inner: Inner,
+    pub(super) inner: Inner,
     own: PeerId,
-    config: KademliaConfig,
-    guard: Guard,
+    pub(super) config: KademliaConfig,
+    pub(super) guard: Guard,
     queries: Queries,
+    holders: Holders,
+    pub(super) dials: Dials,
     pace: Pace,
     counters: Arc<Counters>,
     commands: mpsc::Receiver<Command>,
     handle: Kademlia,
     /// Confirmed addresses that lead here without a relay.
-    reachable_at: HashSet<Multiaddr>,
+    pub(super) reachable_at: HashSet<Multiaddr>,
 }
 
 impl Behaviour {
@@ -69,6 +73,8 @@ impl Behaviour {
             own,
             guard: Guard::new(own, config.scope),
             queries: Queries::default(),
+            holders: Holders::default(),
+            dials: Dials::default(),
             pace: Pace::new(&config),
             handle: Kademlia::new(own, &config, sender, Arc::clone(&counters)),
             counters,
@@ -88,7 +94,7 @@ impl Behaviour {
         self.handle.clone()
     }
 
-    fn insert(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
+    pub(super) fn insert(&mut self, peer: PeerId, addresses: &[Multiaddr]) {
         for address in addresses {
             if self.inner.add_address(&peer, address.clone()) == kad::RoutingUpdate::Failed {
                 return;
@@ -102,11 +108,11 @@ impl Behaviour {
     }
 
     /// The addresses of a peer in the routing table.
-    fn addresses_of(&mut self, peer: &PeerId) -> Vec<Multiaddr> {
+    pub(super) fn addresses_of(&mut self, peer: &PeerId) -> Vec<Multiaddr> {
         let Some(bucket) = self.inner.kbucket(*peer) else { return Vec::new() };
         let entry = bucket.iter().find(|entry| entry.node.key.preimage() == peer);
         let addresses = entry.map(|entry| entry.node.value.clone().into_vec()).unwrap_or_default();
-        addresses.iter().map(crate::routing::without_peer).collect()
+        addresses.iter().map(without_peer).collect()
     }
 
     fn bar(&mut self, peer: &PeerId, why: Barred) {
@@ -118,31 +124,13 @@ impl Behaviour {
         self.remove(peer);
     }
 
-    fn remove(&mut self, peer: &PeerId) {
+    pub(super) fn remove(&mut self, peer: &PeerId) {
         self.inner.remove_peer(peer);
         self.guard.left(peer);
     }
 
     fn count_addresses(&self, refused: usize) {
         self.counters.addresses.fetch_add(refused as u64, Ordering::Relaxed);
-    }
-
-    /// Answers others when the settings say so, or when anybody can reach this
-    /// node. A relayed address is not enough: every question would cost the
-    /// relay.
-    fn mode(&self) -> kad::Mode {
-        match self.config.mode {
-            None if self.reachable_at.is_empty() => kad::Mode::Client,
-            Some(Mode::Client) => kad::Mode::Client,
-            None | Some(Mode::Server) => kad::Mode::Server,
-        }
-    }
-
-    fn update_mode(&mut self) {
-        let mode = self.mode();
-        if self.inner.mode() != mode {
-            self.inner.set_mode(Some(mode));
-        }
     }
 
     fn on_command(&mut self, command: Command) {
@@ -169,6 +157,8 @@ impl Behaviour {
             return;
         }
         let record = Record::new(record_key(&self.own), record.encode());
+        self.holders.forget();
+        self.pace.put();
         match self.inner.put_record(record, Quorum::One) {
             Ok(id) => self.queries.wait(id, done),
             Err(error) => fail(done, &error),
@@ -204,6 +194,7 @@ impl Behaviour {
     fn on_due(&mut self, due: Due) {
         match due {
             Due::Bootstrap => self.bootstrap(None),
+            Due::Holders => self.holders.look(&self.own, &mut self.inner),
             Due::RandomWalk => {
                 self.inner.get_closest_peers(PeerId::random());
             }
@@ -217,7 +208,7 @@ impl Behaviour {
         }
     }
 
-    fn table(&mut self) -> Table {
+    pub(super) fn table(&mut self) -> Table {
         let buckets = self.guard.buckets(&mut self.inner);
         let (records, providers) = self.inner.store_mut().sizes();
         let mode = match self.inner.mode() {
@@ -231,6 +222,9 @@ impl Behaviour {
         match event {
             kad::Event::InboundRequest { request } => self.on_request(request),
             kad::Event::OutboundQueryProgressed { id, result, stats, step } => {
+                if self.holders.is_looking(id) {
+                    return self.on_holders(&result);
+                }
                 let (inner, guard) = (&mut self.inner, &self.guard);
                 let find = |peer, said: &[Multiaddr]| find(inner, guard, peer, said);
                 match self.queries.progress(id, result, (&stats, step.last), find) {
@@ -250,6 +244,12 @@ impl Behaviour {
             }
             _ => {}
         }
+    }
+
+    /// Those who are nearest to the own record are known.
+    fn on_holders(&mut self, result: &QueryResult) {
+        let looked = self.holders.found(&self.own, nearest(result), &mut self.inner);
+        self.pace.looked(looked);
     }
 
     /// A peer is in the routing table: perhaps only now, after it waited for
@@ -301,33 +301,11 @@ impl Behaviour {
         }
     }
 
-    /// Tells libp2p's behaviour where this node is, for its provider records:
-    /// where it listens too, as far as that means something on this network.
-    fn on_own_address(&mut self, event: &FromSwarm<'_>) {
-        match event {
-            FromSwarm::ExternalAddrConfirmed(confirmed) if !is_relayed(confirmed.addr) => {
-                self.reachable_at.insert(confirmed.addr.clone());
-                self.update_mode();
-            }
-            FromSwarm::ExternalAddrExpired(expired) => {
-                self.reachable_at.remove(expired.addr);
-                self.update_mode();
-            }
-            FromSwarm::NewListenAddr(new) if self.config.scope.admits(new.addr) => {
-                let confirmed = ExternalAddrConfirmed { addr: new.addr };
-                self.inner.on_swarm_event(FromSwarm::ExternalAddrConfirmed(confirmed));
-            }
-            FromSwarm::ExpiredListenAddr(old) if !self.reachable_at.contains(old.addr) => {
-                let expired = ExternalAddrExpired { addr: old.addr };
-                self.inner.on_swarm_event(FromSwarm::ExternalAddrExpired(expired));
-            }
-            _ => {}
-        }
-    }
-
     fn on_connections(&mut self, event: &FromSwarm<'_>) {
         match event {
+            FromSwarm::DialFailure(failure) => self.on_dial_failure(failure),
             FromSwarm::ConnectionEstablished(new) => {
+                self.dials.ended(new.connection_id);
                 let end = new.endpoint.get_remote_address();
                 self.guard.connected(new.peer_id, new.connection_id, end);
             }
@@ -451,9 +429,17 @@ impl NetworkBehaviour for Behaviour {
             while let Poll::Ready(due) = self.pace.poll(context) {
                 self.on_due(due);
             }
+            while let Poll::Ready((id, peer)) = self.dials.poll(context) {
+                self.on_hanging(id, peer);
+            }
             match self.inner.poll(context) {
                 Poll::Ready(ToSwarm::GenerateEvent(event)) => self.on_event(event),
                 Poll::Ready(other) => {
+                    if let ToSwarm::Dial { opts } = &other
+                        && let Some(peer) = opts.get_peer_id()
+                    {
+                        self.dials.began(opts.connection_id(), peer);
+                    }
                     return Poll::Ready(other.map_out(|_| unreachable!("events stay here")));
                 }
                 Poll::Pending => break,
@@ -462,36 +448,5 @@ impl NetworkBehaviour for Behaviour {
         let (inner, guard) = (&mut self.inner, &self.guard);
         self.queries.tell_hints(|peer| find(inner, guard, peer, &[]));
         Poll::Pending
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn confirmed(address: &Multiaddr) -> FromSwarm<'_> {
-        FromSwarm::ExternalAddrConfirmed(ExternalAddrConfirmed { addr: address })
-    }
-
-    #[tokio::test]
-    async fn it_answers_while_it_can_be_reached_without_a_relay() {
-        let own = PeerId::random();
-        let mut behaviour = Behaviour::new(own, KademliaConfig::default());
-        let direct: Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
-        let relayed: Multiaddr =
-            format!("/ip4/192.0.2.9/tcp/1/p2p/{own}/p2p-circuit").parse().unwrap();
-        let listening = FromSwarm::NewListenAddr(libp2p::swarm::behaviour::NewListenAddr {
-            listener_id: libp2p::core::transport::ListenerId::next(),
-            addr: &direct,
-        });
-        for event in [listening, confirmed(&relayed)] {
-            behaviour.on_swarm_event(event);
-            assert_eq!(behaviour.table().mode, Mode::Client);
-        }
-        behaviour.on_swarm_event(confirmed(&direct));
-        assert_eq!(behaviour.table().mode, Mode::Server);
-        let expired = ExternalAddrExpired { addr: &direct };
-        behaviour.on_swarm_event(FromSwarm::ExternalAddrExpired(expired));
-        assert_eq!(behaviour.table().mode, Mode::Client);
     }
 }

@@ -10,15 +10,19 @@
 
 mod behaviour;
 mod config;
+mod dials;
 mod error;
 mod handle;
+mod holders;
 mod keys;
 mod look_up;
+mod own_address;
 mod pace;
 mod part;
 mod refused;
 mod routing_table;
 mod store;
+mod unreachable;
 
 pub use behaviour::Behaviour;
 pub use config::{IPFS_BOOT_NODES, KademliaConfig, Mode};

@@ -133,6 +133,16 @@ impl Guard {
         }
     }
 
+    /// Whether a peer is connected.
+    pub(super) fn is_connected(&self, peer: &PeerId) -> bool {
+        self.connected.contains_key(peer)
+    }
+
+    /// Whether nobody is connected.
+    pub(super) fn is_alone(&self) -> bool {
+        self.connected.is_empty()
+    }
+
     /// Notes where a connected peer says that it listens.
     pub(super) fn listed(&mut self, peer: &PeerId, addresses: &[Multiaddr]) {
         if let Some(connected) = self.connected.get_mut(peer) {

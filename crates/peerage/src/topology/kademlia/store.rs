@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::time::Instant;
+use web_time::Instant;
 
 use crate::limits::{
     MAX_KADEMLIA_KEY_BYTES, MAX_KADEMLIA_PROVIDED_KEYS, MAX_KADEMLIA_PROVIDERS,
