@@ -194,6 +194,8 @@ impl NetworkBehaviour for Behaviour {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::*;
 

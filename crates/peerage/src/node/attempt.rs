@@ -281,6 +281,8 @@ fn hub_of(address: &Multiaddr) -> Option<PeerId> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::*;
 

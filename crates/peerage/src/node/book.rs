@@ -57,6 +57,8 @@ impl AddressBook {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests {
     use super::*;
     use libp2p::multiaddr::Protocol;
