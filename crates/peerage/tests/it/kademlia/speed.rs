@@ -8,9 +8,9 @@ mod network;
 use network::Network;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everybody_is_found_in_a_network_of_forty() {
-    let network = Network::new(40).await.unwrap();
-    let times = network.look_ups(40).await;
+async fn everybody_is_found_among_real_nodes() {
+    let network = Network::new(24).await.unwrap();
+    let times = network.look_ups(30).await;
     let found = times.iter().flatten().count();
     assert_eq!(found, times.len());
 }
