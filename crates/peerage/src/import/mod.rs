@@ -17,7 +17,7 @@ use crate::limits::MAX_IMPORT_DEPTH;
 use peerage_core::Advice;
 use peerage_core::data::{Cid, Profile, directory::DirectoryError, symlink::SymlinkError};
 
-use crate::store::{Store, StoreError, TreeId};
+use crate::store::{Purpose, Store, StoreError, TreeId};
 
 /// How to import.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,15 @@ pub struct ImportOptions {
     pub metadata: bool,
     /// Whether to import files and folders whose names start with a dot.
     pub hidden: bool,
+    /// What the store is to hold it for.
+    pub purpose: Purpose,
 }
 
 impl Default for ImportOptions {
-    /// The default profile, with metadata and hidden files.
+    /// The default profile, with metadata and hidden files, to be offered for
+    /// good.
     fn default() -> Self {
-        Self { profile: Profile::default(), metadata: true, hidden: true }
+        Self { profile: Profile::default(), metadata: true, hidden: true, purpose: Purpose::Added }
     }
 }
 
@@ -209,7 +212,10 @@ pub fn import(
 ) -> Result<Imported, ImportError> {
     let start = walk::start(paths)?;
     let tree = store.add_tree(None, &start.base)?;
-    let done = assemble::run(store, tree, &start, options, progress);
+    let done = store
+        .set_purpose(tree, options.purpose)
+        .map_err(ImportError::from)
+        .and_then(|()| assemble::run(store, tree, &start, options, progress));
     if done.is_err() {
         // The failure is what matters to the caller; what cannot be removed
         // now is found by nobody, since no link leads there.

@@ -19,6 +19,7 @@ mod batch;
 mod error;
 mod files;
 pub(crate) mod os;
+mod purpose;
 mod read;
 mod record;
 mod tables;
@@ -37,6 +38,7 @@ use std::{
 
 use peerage_core::data::Cid;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, StorageBackend};
+use tokio::sync::watch;
 
 use self::files::{ChangedFiles, OpenFiles};
 
@@ -44,6 +46,7 @@ pub use self::{
     batch::{Batch, Frame},
     error::StoreError,
     files::ChangedFile,
+    purpose::Purpose,
     record::{FileRecord, Modified},
     trees::{Tree, TreeId},
 };
@@ -81,6 +84,8 @@ struct Inner {
     trees: RwLock<BTreeMap<TreeId, Tree>>,
     /// How many trees have each root.
     roots: RwLock<HashMap<Cid, u32>>,
+    /// How often the trees have changed.
+    changes: watch::Sender<u64>,
     open_files: Mutex<OpenFiles>,
     changed: Mutex<ChangedFiles>,
     /// Writes since the last durable one.
@@ -138,6 +143,7 @@ impl Store {
             secret,
             roots: RwLock::new(trees::count_roots(&trees)),
             trees: RwLock::new(trees),
+            changes: watch::Sender::default(),
             open_files: Mutex::default(),
             changed: Mutex::default(),
             unsynced: AtomicU32::new(0),

@@ -3,6 +3,7 @@
 //!
 //! * `meta`: the format's number, the store's secret, counters.
 //! * `trees`: tree -> root and base folder ([`super::record::TreeRecord`]).
+//! * `purposes`: tree -> what it is there for, unless it was got from others.
 //! * `files`: (tree, file number / 64) -> up to 64 files, their paths
 //!   front-coded ([`super::record::FileGroup`]).
 //! * `blocks`: 12-byte key -> where the block is ([`super::record::Entry`]).
@@ -18,6 +19,7 @@ use super::StoreError;
 
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 pub(super) const TREES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("trees");
+pub(super) const PURPOSES: TableDefinition<'_, u32, u8> = TableDefinition::new("purposes");
 pub(super) const FILES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("files");
 pub(super) const BLOCKS: TableDefinition<'_, &BlockKey, &[u8]> = TableDefinition::new("blocks");
 pub(super) const PIECES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pieces");
@@ -38,6 +40,7 @@ pub(super) const META_SWEEP: &str = "sweep";
 /// Makes the tables, so that readers find them, and the store's secret.
 pub(super) fn prepare(transaction: &WriteTransaction) -> Result<[u8; 32], StoreError> {
     transaction.open_table(TREES)?;
+    transaction.open_table(PURPOSES)?;
     transaction.open_table(FILES)?;
     transaction.open_table(BLOCKS)?;
     transaction.open_table(PIECES)?;

@@ -10,7 +10,7 @@ use peerage_core::data::Cid;
 use redb::{ReadTransaction, ReadableTable as _, WriteTransaction};
 
 use super::{
-    Store, StoreError, lock, os,
+    Purpose, Store, StoreError, lock, os, purpose,
     record::{Entry, Reader, put},
     tables::{BLOCKS, BlockKey, FILES, META, META_NEXT_TREE, META_SWEEP, PIECES, TREES},
     write::remove_pieces,
@@ -50,6 +50,8 @@ pub struct Tree {
     pub root: Option<Cid>,
     /// The absolute path that its files' paths start from.
     pub base: PathBuf,
+    /// What it is there for.
+    pub purpose: Purpose,
 }
 
 impl Tree {
@@ -62,14 +64,14 @@ impl Tree {
         Ok(out)
     }
 
-    fn decode(id: TreeId, bytes: &[u8]) -> Result<Self, StoreError> {
+    fn decode(id: TreeId, bytes: &[u8], purpose: Purpose) -> Result<Self, StoreError> {
         let mut reader = Reader::new(bytes, "trees");
         let len = reader.number()?;
         let root = match reader.bytes(len)? {
             [] => None,
             bytes => Some(Cid::try_from(bytes).map_err(|_| reader.damaged())?),
         };
-        Ok(Self { id, root, base: os::path_from(reader.rest().to_vec())? })
+        Ok(Self { id, root, base: os::path_from(reader.rest().to_vec())?, purpose })
     }
 
     /// Where a file of the tree is.
@@ -82,10 +84,12 @@ impl Tree {
 /// All trees in the database.
 pub(super) fn load(transaction: &ReadTransaction) -> Result<BTreeMap<TreeId, Tree>, StoreError> {
     let mut trees = BTreeMap::new();
+    let purposes = purpose::table(transaction)?;
     for row in transaction.open_table(TREES)?.iter()? {
         let (id, bytes) = row?;
         let id = TreeId(id.value());
-        trees.insert(id, Tree::decode(id, bytes.value())?);
+        let purpose = purpose::read(purposes.as_ref(), id)?;
+        trees.insert(id, Tree::decode(id, bytes.value(), purpose)?);
     }
     Ok(trees)
 }
@@ -111,7 +115,7 @@ impl Store {
         let database = self.inner.database();
         let transaction = self.inner.begin_write(&database, false)?;
         let id = next_tree(&transaction.redb)?;
-        let tree = Tree { id, root, base };
+        let tree = Tree { id, root, base, purpose: Purpose::default() };
         transaction.redb.open_table(TREES)?.insert(id.0, tree.encode()?.as_slice())?;
         transaction.commit()?;
         self.remember(tree);
@@ -178,6 +182,7 @@ impl Store {
             if transaction.redb.open_table(TREES)?.remove(tree.0)?.is_none() {
                 return Err(StoreError::NoSuchTree { tree });
             }
+            purpose::forget(&transaction.redb, tree)?;
             transaction.commit()?;
         }
         let removed =
@@ -185,6 +190,7 @@ impl Store {
         self.change_root(removed.and_then(|tree| tree.root), None);
         lock(&self.inner.open_files).invalidate(|(owner, _)| owner == tree);
         lock(&self.inner.changed).forget_tree(tree);
+        self.tell_change();
         self.sweep()
     }
 
@@ -193,6 +199,7 @@ impl Store {
         let before =
             self.inner.trees.write().unwrap_or_else(PoisonError::into_inner).insert(tree.id, tree);
         self.change_root(before.and_then(|tree| tree.root), root);
+        self.tell_change();
     }
 
     fn change_root(&self, before: Option<Cid>, after: Option<Cid>) {
@@ -210,12 +217,17 @@ impl Store {
         }
     }
 
-    fn change_tree(&self, tree: TreeId, change: impl FnOnce(&mut Tree)) -> Result<(), StoreError> {
+    pub(super) fn change_tree(
+        &self,
+        tree: TreeId,
+        change: impl FnOnce(&mut Tree),
+    ) -> Result<(), StoreError> {
         let mut changed = self.tree(tree).ok_or(StoreError::NoSuchTree { tree })?;
         change(&mut changed);
         let database = self.inner.database();
         let transaction = self.inner.begin_write(&database, false)?;
         transaction.redb.open_table(TREES)?.insert(tree.0, changed.encode()?.as_slice())?;
+        purpose::write(&transaction.redb, &changed)?;
         transaction.commit()?;
         self.remember(changed);
         Ok(())

@@ -141,7 +141,8 @@ fn gives_the_same_blocks_as_the_plain_way() {
     ];
     for profile in profiles {
         for metadata in [true, false] {
-            let options = ImportOptions { profile, metadata, hidden: metadata };
+            let options =
+                ImportOptions { profile, metadata, hidden: metadata, ..ImportOptions::default() };
             let store = Store::memory().unwrap();
             let imported = run(&store, folder.path(), &options);
             let mut all = BTreeSet::new();
