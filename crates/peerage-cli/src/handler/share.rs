@@ -1,4 +1,5 @@
-//! `share` and `add`: from the user's files to the store.
+//! `share` and `add`: from the user's files to the store. Only `share` makes a
+//! link, and waits for it.
 
 use std::{
     path::PathBuf,
@@ -79,7 +80,10 @@ pub(super) async fn serve(host: &Host, wanted: Wanted, context: &Context) -> Res
     let name = wanted.name.map(|name| file_name(&name)).transpose()?;
     let events = host.session().events();
     let started = Instant::now();
-    let mut share = import(host, wanted.paths, wanted.options, context).await?;
+    let Wanted { paths, options, .. } = wanted;
+    let sharing = |watch| host.session().share(paths, options, watch);
+    let share = followed(context, sharing).await;
+    let mut share = share.map_err(|error| share_failure(&error))?;
     if let Some(name) = name {
         share.link = share.link.with_name(name);
     }
@@ -108,8 +112,10 @@ pub(super) async fn add(
     for place in paths {
         let path = place.path();
         let shown = path.to_string_lossy().into_owned();
-        let share = import(host, vec![path], options(metadata, layout), context).await?;
-        let Imported { root, total_bytes, .. } = share.imported;
+        let adding = |watch| host.session().add(vec![path], options(metadata, layout), watch);
+        let imported = followed(context, adding).await;
+        let imported = imported.map_err(|error| import_failure(&error))?;
+        let Imported { root, total_bytes, .. } = imported;
         context.say(Event::Added { path: shown, cid: root.to_string(), bytes: total_bytes }).await;
     }
     Ok(())
@@ -165,18 +171,14 @@ fn told(served: &Served) -> Event {
     }
 }
 
-/// Imports, and tells how far it is.
-async fn import(
-    host: &Host,
-    paths: Vec<PathBuf>,
-    options: ImportOptions,
+/// Tells how far an import is while it runs.
+async fn followed<T, Importing: Future<Output = T>>(
     context: &Context,
-) -> Result<Share, Failure> {
+    begin: impl FnOnce(Arc<dyn ImportProgress>) -> Importing,
+) -> T {
     let watch = Arc::new(Watch { context: context.clone(), files: 0.into(), bytes: 0.into() });
-    let teller = Teller::start(Arc::clone(&watch));
-    let imported = host.session().share(paths, options, watch).await;
-    drop(teller);
-    imported.map_err(|error| failure(&error))
+    let _teller = Teller::start(Arc::clone(&watch));
+    begin(watch).await
 }
 
 /// What an import tells, as counts.
@@ -230,11 +232,17 @@ impl Drop for Teller {
     }
 }
 
-fn failure(error: &ShareError) -> Failure {
+fn share_failure(error: &ShareError) -> Failure {
     match error {
-        ShareError::Import(ImportError::Cancelled) => Failure::interrupted(),
-        ShareError::Import(ImportError::Store(error)) => store_failure(error),
-        ShareError::Link(error) => Failure::of(Code::Unexpected, error),
+        ShareError::Import(error) => import_failure(error),
+        error => Failure::of(Code::Unexpected, error),
+    }
+}
+
+fn import_failure(error: &ImportError) -> Failure {
+    match error {
+        ImportError::Cancelled => Failure::interrupted(),
+        ImportError::Store(error) => store_failure(error),
         error => Failure::of(Code::CannotRead, error),
     }
 }

@@ -8,6 +8,7 @@
 #[path = "../../../peerage/tests/it/support/mod.rs"]
 mod peers;
 
+mod adding;
 mod command_line;
 mod exchange;
 #[cfg(target_os = "linux")]

@@ -9,6 +9,7 @@ mod hub;
 mod import;
 mod node;
 mod routing;
+mod session;
 mod store;
 mod topology;
 
@@ -19,6 +20,7 @@ pub use self::hub::*;
 pub use self::import::*;
 pub use self::node::*;
 pub use self::routing::*;
+pub use self::session::*;
 pub use self::store::*;
 pub use self::topology::*;
 

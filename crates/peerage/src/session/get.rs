@@ -20,7 +20,8 @@ impl Session {
     ///
     /// A link is got from the peers that it names and those in `extra`, which
     /// are looked for while they cannot be reached; a bare CID from `extra` and
-    /// from whoever is found to have it.
+    /// from whoever is found to have it. While it is being got, others find this
+    /// peer under its CID too.
     ///
     /// # Errors
     ///
@@ -55,6 +56,7 @@ impl Session {
             bitswap: inner.bitswap.clone(),
         };
         let providers = self.providers(target, known.clone());
+        let _found_meanwhile = inner.passing.getting(*target.cid());
         tokio::select! {
             got = download::get(context, request, providers, events, stop) => got,
             never = search::keep_finding(&inner.node, &inner.reacher, known) => {

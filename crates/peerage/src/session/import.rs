@@ -1,58 +1,55 @@
-//! The first step of a share: from files to blocks in the store.
+//! The first step of a share: from files to blocks in the store. It needs the
+//! store alone, and waits for nobody.
 
 use std::{path::PathBuf, sync::Arc};
 
-use peerage_core::{discovery::Key, link::Link};
-
-use super::{Session, ShareError, link::REACHED_WITHIN};
+use super::Session;
 use crate::{
-    import::{self, ImportOptions, Imported},
-    store::{StoreError, TreeId},
+    import::{self, ImportError, ImportOptions, Imported},
+    store::{Purpose, StoreError, TreeId},
+    sync::blocking,
 };
 
-/// Something that is shared.
-#[derive(Clone, Debug)]
-pub struct Share {
-    /// What to hand over.
-    pub link: Link,
-    /// What was imported.
-    pub imported: Imported,
-}
 impl Session {
-    /// Shares files and folders without copying them: the store refers to them
-    /// where they are. Several paths become one folder.
+    /// Adds files and folders for good, without copying them: the store refers
+    /// to them where they are. Several paths become one folder. This peer is
+    /// found under the result's CID from now on, whenever a session runs on this
+    /// home, until it is [unshared](Self::unshare).
     ///
-    /// `watch` is told about progress and can stop the work.
+    /// `watch` is told about progress and can stop the work. The purpose in
+    /// `options` is replaced.
     ///
     /// # Errors
     ///
-    /// When something cannot be read; see [`ShareError`].
-    pub async fn share(
+    /// When something cannot be read; see [`ImportError`].
+    pub async fn add(
         &self,
         paths: Vec<PathBuf>,
         options: ImportOptions,
         watch: Arc<dyn import::ImportProgress>,
-    ) -> Result<Share, ShareError> {
-        let store = self.inner.store.clone();
-        let importing = tokio::task::spawn_blocking(move || {
-            import::import(&store, &paths, &options, watch.as_ref())
-        });
-        let imported =
-            importing.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
-        self.inner.node.until_reached(REACHED_WITHIN).await;
-        let link = self.link(imported.root, &imported.name, imported.total_bytes)?;
-        self.be_found_under(Key::Content(imported.root));
-        Ok(Share { link, imported })
+    ) -> Result<Imported, ImportError> {
+        self.import(paths, ImportOptions { purpose: Purpose::Added, ..options }, watch).await
     }
 
-    /// Forgets something that was shared. The files stay where they are.
+    /// Forgets something that was shared or added: it is served no more, and
+    /// nobody finds this peer under its CID, unless something else in the store
+    /// has the same. The files stay where they are.
     ///
     /// # Errors
     ///
     /// When the store fails.
     pub async fn unshare(&self, tree: TreeId) -> Result<(), StoreError> {
         let store = self.inner.store.clone();
-        let removing = tokio::task::spawn_blocking(move || store.remove_tree(tree));
-        removing.await.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))
+        blocking(move || store.remove_tree(tree)).await
+    }
+
+    pub(super) async fn import(
+        &self,
+        paths: Vec<PathBuf>,
+        options: ImportOptions,
+        watch: Arc<dyn import::ImportProgress>,
+    ) -> Result<Imported, ImportError> {
+        let store = self.inner.store.clone();
+        blocking(move || import::import(&store, &paths, &options, watch.as_ref())).await
     }
 }

@@ -1,6 +1,7 @@
-//! The last step of a share: what to hand over.
+//! The last step of a share: what to hand over. Only this one waits for the
+//! network, and only whoever asks for a link takes it.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 use peerage_core::{
@@ -9,18 +10,55 @@ use peerage_core::{
     text::{FileName, Platform},
 };
 
-use super::Session;
-use crate::{exchange::download::Provider, routing::TransportKind};
+use super::{Session, ShareError};
+use crate::{
+    exchange::download::Provider,
+    import::{ImportOptions, ImportProgress, Imported},
+    routing::TransportKind,
+    store::Purpose,
+};
 
 /// How long a link waits for this node to be reached over its hubs, so that it
 /// can say so.
-pub(super) const REACHED_WITHIN: Duration = Duration::from_secs(5);
+const REACHED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Addresses of this node that a link carries at most: links are typed, scanned
 /// and pasted, and the first few addresses reach whoever can be reached.
 const LINK_ADDRESSES: usize = 6;
 
+/// Something that is shared.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// What to hand over.
+    pub link: Link,
+    /// What was imported.
+    pub imported: Imported,
+}
+
 impl Session {
+    /// Shares files and folders without copying them, as [`add`](Self::add)
+    /// does, and makes a link to them. What was shared is told apart from what
+    /// was added: see [`Purpose`].
+    ///
+    /// The link waits some seconds for this node to be reached over its hubs, so
+    /// that it can say so; this peer is found under the CID before.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be read; see [`ShareError`].
+    pub async fn share(
+        &self,
+        paths: Vec<PathBuf>,
+        options: ImportOptions,
+        watch: Arc<dyn ImportProgress>,
+    ) -> Result<Share, ShareError> {
+        let options = ImportOptions { purpose: Purpose::Shared, ..options };
+        let imported = self.import(paths, options, watch).await?;
+        self.inner.node.until_reached(REACHED_WITHIN).await;
+        let link = self.link(imported.root, &imported.name, imported.total_bytes)?;
+        Ok(Share { link, imported })
+    }
+
     /// A link to something in the store, with this node as its provider.
     ///
     /// # Errors

@@ -15,22 +15,18 @@ mod ways;
 
 pub use self::{
     error::{OpenError, ShareError},
-    import::Share,
-    link::provider_at,
+    link::{Share, provider_at},
     options::{SessionOptions, Wide},
     reach::{Asked, NotReached, REACH_TIME, ReachError, Reaching, Said, Source, StreamError},
 };
 
 use std::{net::SocketAddr, sync::Arc};
 
-use peerage_core::discovery::{Announcement, Key, Ports};
-use tokio::{
-    sync::{broadcast, watch},
-    task::JoinSet,
-};
+use peerage_core::discovery::{Announcement, Ports};
+use tokio::{sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use self::reach::Reacher;
+use self::{publish::Passing, reach::Reacher};
 use crate::{
     access::GuardedStore,
     discovery::{Finder, Interfaces, LanConfig, LanDiscovery, LanWay, Way},
@@ -61,8 +57,9 @@ struct Inner {
     bitswap: Bitswap,
     finder: Finder,
     reacher: Reacher,
-    /// What this peer can be found under besides its id.
-    keys: watch::Sender<Vec<Key>>,
+    /// What this peer can be found under for a while, besides what the store
+    /// offers.
+    passing: Passing,
     lan: tokio::sync::Mutex<Option<Arc<LanDiscovery>>>,
     servers: tokio::sync::Mutex<JoinSet<()>>,
     stop: CancellationToken,
@@ -106,11 +103,16 @@ impl Session {
         if let Some(kademlia) = kademlia {
             finder.add(Arc::new(kademlia));
         }
-        let keys = watch::Sender::default();
+        let passing = Passing::default();
         let reacher = Reacher::new(&node, &finder, &options.node.hubs);
         let keypair = options.node.keypair;
         ways::add(&finder, &node, &keypair, options.wide).await;
-        servers.spawn(presence::keep(node.clone(), keypair, finder.clone(), keys.subscribe()));
+        servers.spawn(presence::keep(
+            node.clone(),
+            keypair,
+            finder.clone(),
+            passing.follow(&store),
+        ));
         let (lan, servers) = (tokio::sync::Mutex::new(lan), tokio::sync::Mutex::new(servers));
         let stop = CancellationToken::new();
         let inner = Inner {
@@ -122,7 +124,7 @@ impl Session {
             bitswap,
             finder,
             reacher,
-            keys,
+            passing,
             lan,
             servers,
             stop,

@@ -1,30 +1,34 @@
 //! Says where this peer is and what it shares, by every way, as that changes.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use libp2p::{Multiaddr, identity::Keypair};
-use peerage_core::discovery::{Key, SignedPeerRecord};
-use tokio::sync::{broadcast::error::RecvError, watch};
+use peerage_core::discovery::SignedPeerRecord;
+use tokio::{
+    sync::broadcast::error::RecvError,
+    time::{Instant, sleep_until},
+};
 
+use super::publish::Published;
 use crate::{
     discovery::{Finder, Presence},
     node::Node,
     routing::is_loopback,
 };
 
-/// Announces the node's addresses and `keys` whenever they change, until the
-/// node or the sender of the keys ends.
-pub(super) async fn keep(
-    node: Node,
-    keypair: Keypair,
-    finder: Finder,
-    mut keys: watch::Receiver<Vec<Key>>,
-) {
+/// How long what is published is left as it is once it was looked at: who adds
+/// thousands of files, or gets them, is announced once a second and not for each.
+const PUBLISHED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Announces the node's addresses and what is published whenever they change,
+/// until the node or the session ends.
+pub(super) async fn keep(node: Node, keypair: Keypair, finder: Finder, mut published: Published) {
     let mut events = node.events();
+    let (mut keys, mut again_at) = (published.keys(), Instant::now());
     let mut announced = None;
     let mut sequence = 0;
     loop {
-        let now = (worth_announcing(node.listen_addresses()), keys.borrow_and_update().clone());
+        let now = (worth_announcing(node.listen_addresses()), keys.clone());
         if announced.as_ref() != Some(&now) {
             sequence = next_after(sequence);
             let (addresses, keys) = now.clone();
@@ -34,8 +38,17 @@ pub(super) async fn keep(
             }
             announced = Some(now);
         }
+        let changed = async {
+            sleep_until(again_at).await;
+            published.changed().await
+        };
         tokio::select! {
-            changed = keys.changed() => if changed.is_err() { return },
+            goes_on = changed => {
+                if !goes_on {
+                    return;
+                }
+                (keys, again_at) = (published.keys(), Instant::now() + PUBLISHED_PAUSE);
+            }
             event = events.recv() => match event {
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,

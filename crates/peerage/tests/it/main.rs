@@ -15,6 +15,7 @@ mod limits;
 mod mainline;
 mod node;
 mod parts;
+mod published;
 mod support;
 mod tracker;
 
