@@ -1,18 +1,16 @@
 //! Two people who know only each other's peer id chat.
 //!
 //! ```text
-//! cargo run -p peerage --example chat -- HOME                  # prints your peer id
-//! cargo run -p peerage --example chat -- HOME FRIEND lan       # on one local network
-//! cargo run -p peerage --example chat -- HOME FRIEND hub=ADDRESS
-//! cargo run -p peerage --example chat -- HOME FRIEND mainline  # or mainline=HOST:PORT
+//! cargo run -p peerage --example chat -- HOME             # prints your peer id
+//! cargo run -p peerage --example chat -- HOME FRIEND WAY  # WAY: lan, hub=ADDRESS, or
+//!                                                         # mainline, mainline=HOST:PORT
 //! ```
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, future::ready, time::Duration};
 
 use futures::StreamExt as _;
-use peerage::discovery::MainlineConfig;
 use peerage::session::{Reaching, Session, SessionOptions};
-use peerage::{PeerId, StreamProtocol, home::Home, presets};
+use peerage::{PeerId, StreamProtocol, discovery::MainlineConfig, home::Home, presets};
 use tokio::io::{AsyncWriteExt as _, copy, split, stdin, stdout};
 use tokio_util::compat::FuturesAsyncReadCompatExt as _;
 
@@ -30,30 +28,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let friend: PeerId = friend.parse()?;
-
-    options.lan = false;
-    for way in words {
-        match way.split_once('=').unwrap_or((&way, "")) {
-            ("lan", _) => options.lan = true,
-            ("hub", hub) => {
-                options.node.hubs.push(hub.parse()?);
-                options.wide.trackers.push(hub.parse()?);
-            }
-            (_, node) => {
-                let bootstrap = (!node.is_empty()).then(|| vec![node.to_owned()]);
-                let config = MainlineConfig { bootstrap, ..MainlineConfig::default() };
-                options.wide.mainline = Some(config);
-            }
-        }
+    let way = words.next().ok_or("by which way?")?;
+    options.lan = way == "lan";
+    match way.split_once('=').unwrap_or((&way, "")) {
+        ("hub", address) => options.add_hub(address.parse()?),
+        ("mainline", "") => options.wide.mainline = Some(MainlineConfig::default()),
+        ("mainline", node) => options.wide.mainline = Some(MainlineConfig::by_way_of([node])),
+        _ => {}
     }
     let session = Session::open(&home, options).await?;
+
     // One of the two calls, the other waits for the call: whoever's id is less.
     let stream = if own < friend {
         let patience = Reaching::waiting(Duration::from_secs(600));
         session.open_stream_with(friend, CHAT, &patience).await?
     } else {
-        let calls = session.accept(CHAT)?.filter(|(peer, _)| std::future::ready(*peer == friend));
-        Box::pin(calls).next().await.ok_or("the session has ended")?.1
+        let mut calls = session.accept(CHAT)?.filter(|(caller, _)| ready(*caller == friend));
+        calls.next().await.ok_or("the session has ended")?.1
     };
     let (mut hear, mut say) = split(stream.compat());
     let saying = async { copy(&mut stdin(), &mut say).await.and(say.shutdown().await) };

@@ -61,4 +61,11 @@ impl SessionOptions {
             policy: Arc::new(Everybody),
         }
     }
+
+    /// Uses a hub for all that it does: it relays for this peer, and keeps where
+    /// it is and what it shares. Its address has its peer at the end.
+    pub fn add_hub(&mut self, address: Multiaddr) {
+        self.wide.trackers.push(address.clone());
+        self.node.hubs.push(address);
+    }
 }

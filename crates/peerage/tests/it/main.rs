@@ -5,6 +5,8 @@
 mod access;
 mod advice;
 mod bitswap;
+#[cfg(target_os = "linux")]
+mod chat;
 mod gateway;
 mod helia;
 mod hub;

@@ -86,6 +86,15 @@ impl Default for MainlineConfig {
     }
 }
 
+impl MainlineConfig {
+    /// Begins with these nodes, `HOST:PORT`, instead of the well-known ones.
+    #[must_use]
+    pub fn by_way_of<Node: Into<String>>(nodes: impl IntoIterator<Item = Node>) -> Self {
+        let bootstrap = Some(nodes.into_iter().map(Into::into).collect());
+        Self { bootstrap, ..Self::default() }
+    }
+}
+
 /// A node of the Mainline DHT. It leaves when the last of it is dropped.
 pub struct Mainline {
     dht: AsyncDht,
