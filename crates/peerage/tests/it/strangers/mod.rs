@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use peerage::node::{Node, NodeConfig};
 use peerage::routing::Security;
-use peerage::{Multiaddr, PeerId, Protocol, presets};
+use peerage::{Multiaddr, Protocol, presets};
 
 use crate::support::lan::{Host, Lan};
 
@@ -91,6 +91,3 @@ async fn node_at(host: &Host, ip: Ipv4Addr, hubs: Vec<Multiaddr>) -> Node {
     host.run(Node::spawn(config)).await.unwrap()
 }
 
-fn at(node: &Node) -> (PeerId, Vec<Multiaddr>) {
-    (node.peer_id(), node.listen_addresses())
-}
