@@ -14,7 +14,7 @@ use peerage::{
         select::{Selection, Walk},
     },
     link::Target,
-    store::Store,
+    store::{OwnerId, OwnerKind, Store},
 };
 
 use crate::{
@@ -110,7 +110,7 @@ fn verified(store: &GuardedStore, cid: Cid) -> Result<Bytes, Failure> {
 /// # Errors
 ///
 /// When the file is not a whole CAR, or one of its blocks is not what its
-/// name says; blocks before that stay.
+/// name says; then nothing of it stays.
 pub(super) async fn import(host: &Host, file: PathBuf, context: &Context) -> Result<(), Failure> {
     let (store, stopped) = (host.session().store().clone(), context.clone());
     let event = blocking(move || read(&store, &file, &stopped)).await?;
@@ -119,11 +119,19 @@ pub(super) async fn import(host: &Host, file: PathBuf, context: &Context) -> Res
 }
 
 fn read(store: &Store, path: &Path, context: &Context) -> Result<Event, Failure> {
+    let mut into = Into::new(store);
+    let read = read_into(&mut into, path, context);
+    if read.is_err() {
+        into.forget();
+    }
+    read
+}
+
+fn read_into(into: &mut Into<'_>, path: &Path, context: &Context) -> Result<Event, Failure> {
     let failed = |error: io::Error| Failure::reading(&path.display(), &error);
     let malformed = |error: car::CarError| Failure::of(Code::CannotRead, &error);
     let mut file = File::open(path).map_err(failed)?;
     let mut decoder = car::Decoder::new();
-    let mut into = Into::new(store);
     loop {
         if context.is_cancelled() {
             return Err(Failure::interrupted());
@@ -132,6 +140,8 @@ fn read(store: &Store, path: &Path, context: &Context) -> Result<Event, Failure>
         let read = (&mut file).take(READ_BYTES as u64).read_to_end(&mut buffer).map_err(failed)?;
         decoder.push(buffer.into());
         while let Some((cid, data)) = decoder.next_block().map_err(malformed)? {
+            let roots = decoder.roots().map_err(malformed)?.unwrap_or_default();
+            into.pin(roots.first().copied().unwrap_or(cid))?;
             into.put(cid, data)?;
         }
         if read == 0 {
@@ -145,9 +155,13 @@ fn read(store: &Store, path: &Path, context: &Context) -> Result<Event, Failure>
     Ok(Event::Imported { roots, blocks: into.blocks, bytes: into.bytes })
 }
 
-/// Puts verified blocks into the store, many at once.
+/// Puts verified blocks into the store, many at once, for one pin: that of the
+/// archive's first root, or of its first block when it names none.
 struct Into<'a> {
     store: &'a Store,
+    pin: Option<OwnerId>,
+    /// Whether the pin is of this archive alone.
+    is_new: bool,
     waiting: Vec<Block>,
     waiting_bytes: usize,
     blocks: u64,
@@ -156,7 +170,30 @@ struct Into<'a> {
 
 impl<'a> Into<'a> {
     const fn new(store: &'a Store) -> Self {
-        Self { store, waiting: Vec::new(), waiting_bytes: 0, blocks: 0, bytes: 0 }
+        Self {
+            store,
+            pin: None,
+            is_new: false,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            blocks: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Sees to it that there is a pin; the one of an earlier import serves too.
+    fn pin(&mut self, root: Cid) -> Result<(), Failure> {
+        if self.pin.is_some() {
+            return Ok(());
+        }
+        let kind = OwnerKind::Pin { root };
+        let known = self.store.owners().into_iter().find(|owner| owner.kind == kind);
+        self.is_new = known.is_none();
+        self.pin = Some(match known {
+            Some(owner) => owner.id,
+            None => self.store.add_owner(kind).map_err(|error| store_failure(&error))?,
+        });
+        Ok(())
     }
 
     fn put(&mut self, cid: Cid, data: Bytes) -> Result<(), Failure> {
@@ -169,10 +206,20 @@ impl<'a> Into<'a> {
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
-        self.store.put(&self.waiting).map_err(|error| store_failure(&error))?;
+        if let Some(pin) = self.pin {
+            self.store.put(pin, &self.waiting).map_err(|error| store_failure(&error))?;
+        }
         self.waiting.clear();
         self.waiting_bytes = 0;
         Ok(())
+    }
+
+    /// Forgets what came of an archive that turned out to be bad.
+    fn forget(&self) {
+        if let Some(pin) = self.pin.filter(|_| self.is_new) {
+            // The error that ended the import is the one to report.
+            let _ = self.store.remove_owner(pin);
+        }
     }
 }
 

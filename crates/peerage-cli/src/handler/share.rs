@@ -16,6 +16,7 @@ use peerage::{
     exchange::serving::{Served, ServingEvent},
     import::{ImportError, ImportOptions, ImportProgress, ImportWarning, Imported},
     session::{Share, ShareError},
+    store::Purpose,
     text::{FileName, Platform},
 };
 use tokio::{
@@ -94,7 +95,7 @@ pub(super) async fn serve(host: &Host, wanted: Wanted, context: &Context) -> Res
         () = report(events, context) => {}
     }
     // The store forgets what nobody shares any more; the files stay.
-    host.session().unshare(share.imported.tree).await.map_err(|error| store_failure(&error))
+    host.session().unshare(share.imported.owner).await.map_err(|error| store_failure(&error))
 }
 
 /// Adds each path to the store.

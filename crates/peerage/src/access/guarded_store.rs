@@ -56,7 +56,7 @@ impl GuardedStore {
             // refuse it would tell that there are rules here.
             return Ok(true);
         }
-        let decision = decide(&*self.policy, requester, || self.store.owners(cid))?;
+        let decision = decide(&*self.policy, requester, || self.store.owners_of(cid))?;
         Ok(decision.is_allowed())
     }
 }

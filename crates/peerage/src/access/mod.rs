@@ -28,22 +28,22 @@
 //! use peerage::{
 //!     PeerId,
 //!     access::{Decision, GuardedStore, Policy, Requester},
-//!     store::{Batch, Store, TreeId},
+//!     store::{Batch, OwnerId, OwnerKind, Store},
 //! };
 //! use peerage_core::data::{Block, HashKind, codec};
 //!
 //! /// One friend reads one share; nobody else reads anything.
 //! #[derive(Debug)]
-//! struct ForAFriend(PeerId, TreeId);
+//! struct ForAFriend(PeerId, OwnerId);
 //!
 //! impl Policy for ForAFriend {
-//!     fn decide(&self, requester: &Requester, owner: TreeId) -> Decision {
+//!     fn decide(&self, requester: &Requester, owner: OwnerId) -> Decision {
 //!         Decision::allow_if(*requester == Requester::Peer(self.0) && owner == self.1)
 //!     }
 //! }
 //!
 //! let store = Store::memory()?;
-//! let share = store.add_tree(None, std::path::Path::new("/pictures"))?;
+//! let share = store.add_owner(OwnerKind::database("pictures"))?;
 //! let block = Block::new(codec::RAW, HashKind::Sha2_256, Bytes::from_static(b"dawn"));
 //! let mut batch = Batch::new(share);
 //! batch.block(block.clone());

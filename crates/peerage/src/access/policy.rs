@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Requester;
-use crate::store::TreeId;
+use crate::store::OwnerId;
 
 /// Who may read what: asked before every block that is given away, on threads
 /// that may wait for a disk.
@@ -19,7 +19,7 @@ pub trait Policy: fmt::Debug + Send + Sync + 'static {
 
     /// Whether an owner lets a requester read what it owns. One that does is
     /// enough, whatever the block's other owners say.
-    fn decide(&self, requester: &Requester, owner: TreeId) -> Decision;
+    fn decide(&self, requester: &Requester, owner: OwnerId) -> Decision;
 }
 
 /// What a policy answers.
@@ -56,7 +56,7 @@ impl Policy for Everybody {
         Some(Decision::Allow)
     }
 
-    fn decide(&self, _: &Requester, _: TreeId) -> Decision {
+    fn decide(&self, _: &Requester, _: OwnerId) -> Decision {
         Decision::Allow
     }
 }
@@ -66,7 +66,7 @@ impl Policy for Everybody {
 pub(super) fn decide<E>(
     policy: &dyn Policy,
     requester: &Requester,
-    owners: impl FnOnce() -> Result<Vec<TreeId>, E>,
+    owners: impl FnOnce() -> Result<Vec<OwnerId>, E>,
 ) -> Result<Decision, E> {
     if let Some(decision) = policy.decide_for_all(requester) {
         return Ok(decision);
@@ -88,14 +88,14 @@ mod tests {
     struct Rights(BTreeSet<u32>);
 
     impl Policy for Rights {
-        fn decide(&self, requester: &Requester, owner: TreeId) -> Decision {
+        fn decide(&self, requester: &Requester, owner: OwnerId) -> Decision {
             let allowed = *requester == Requester::Machine && self.0.contains(&owner.number());
             Decision::allow_if(allowed)
         }
     }
 
-    fn owners(numbers: &BTreeSet<u32>) -> Result<Vec<TreeId>, Infallible> {
-        Ok(numbers.iter().copied().map(TreeId::from_number).collect())
+    fn owners(numbers: &BTreeSet<u32>) -> Result<Vec<OwnerId>, Infallible> {
+        Ok(numbers.iter().copied().map(OwnerId::from_number).collect())
     }
 
     #[test]

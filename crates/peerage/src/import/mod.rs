@@ -17,7 +17,7 @@ use crate::limits::MAX_IMPORT_DEPTH;
 use peerage_core::Advice;
 use peerage_core::data::{Cid, Profile, directory::DirectoryError, symlink::SymlinkError};
 
-use crate::store::{Purpose, Store, StoreError, TreeId};
+use crate::store::{OwnerId, OwnerKind, Purpose, Store, StoreError};
 
 /// How to import.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,15 +29,15 @@ pub struct ImportOptions {
     pub metadata: bool,
     /// Whether to import files and folders whose names start with a dot.
     pub hidden: bool,
-    /// What the store is to hold it for.
+    /// What the user wants with the files, for the store to remember.
     pub purpose: Purpose,
 }
 
 impl Default for ImportOptions {
-    /// The default profile, with metadata and hidden files, to be offered for
-    /// good.
+    /// The default profile, with metadata and hidden files, to be shared.
     fn default() -> Self {
-        Self { profile: Profile::default(), metadata: true, hidden: true, purpose: Purpose::Added }
+        let profile = Profile::default();
+        Self { profile, metadata: true, hidden: true, purpose: Purpose::default() }
     }
 }
 
@@ -58,7 +58,7 @@ pub struct Imported {
     /// The size in bytes of all blocks.
     pub dag_size: u64,
     /// What owns it in the store.
-    pub tree: TreeId,
+    pub owner: OwnerId,
 }
 
 /// Something that was left out.
@@ -211,15 +211,12 @@ pub fn import(
     progress: &dyn ImportProgress,
 ) -> Result<Imported, ImportError> {
     let start = walk::start(paths)?;
-    let tree = store.add_tree(None, &start.base)?;
-    let done = store
-        .set_purpose(tree, options.purpose)
-        .map_err(ImportError::from)
-        .and_then(|()| assemble::run(store, tree, &start, options, progress));
+    let owner = store.add_owner(OwnerKind::files(options.purpose, &start.base))?;
+    let done = assemble::run(store, owner, &start, options, progress);
     if done.is_err() {
         // The failure is what matters to the caller; what cannot be removed
         // now is found by nobody, since no link leads there.
-        if let Err(error) = store.remove_tree(tree) {
+        if let Err(error) = store.remove_owner(owner) {
             tracing::warn!(%error, "a failed import could not be removed from the store");
         }
     }

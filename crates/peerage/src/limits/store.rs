@@ -3,9 +3,13 @@
 /// How many files a block is recorded in; the oldest one gives way.
 pub const MAX_BLOCK_REFERENCES: usize = 4;
 
-/// How many trees own a kept block. With more it stays for good: its list of
-/// owners must not grow with the number of shares.
-pub const MAX_BLOCK_OWNERS: usize = 64;
+/// How many shares, downloads, databases and pins a store has at most. All are
+/// in memory, some 200 bytes each, and a block that all of them own (that of an
+/// empty folder, say) names each.
+pub const MAX_OWNERS: usize = 65_536;
+
+/// The longest name of a database, in bytes.
+pub const MAX_OWNER_NAME_BYTES: usize = 255;
 
 /// How many of the user's files the store keeps open: enough for many readers at
 /// once, and far below the usual limit of 1024 descriptors a process.

@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::Session;
 use crate::{
     import::{self, ImportError, ImportOptions, Imported},
-    store::{Purpose, StoreError, TreeId},
+    store::{Purpose, StoreError, OwnerId},
     sync::blocking,
 };
 
@@ -38,9 +38,9 @@ impl Session {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn unshare(&self, tree: TreeId) -> Result<(), StoreError> {
+    pub async fn unshare(&self, owner: OwnerId) -> Result<(), StoreError> {
         let store = self.inner.store.clone();
-        blocking(move || store.remove_tree(tree)).await
+        blocking(move || store.remove_owner(owner)).await
     }
 
     pub(super) async fn import(

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::Session;
 use crate::{
     limits::MAX_PUBLISHED_KEYS,
-    store::{Store, Tree},
+    store::{Owner, Store},
 };
 
 impl Session {
@@ -26,7 +26,7 @@ impl Session {
     /// being got; [`MAX_PUBLISHED_KEYS`] at most.
     #[must_use]
     pub fn published(&self) -> Vec<Key> {
-        keys(&self.inner.store.trees(), &self.inner.passing.0.borrow())
+        keys(&self.inner.store.owners(), &self.inner.passing.0.borrow())
     }
 }
 
@@ -59,8 +59,8 @@ impl Passing {
 
     /// Follows it, and what `store` offers.
     pub(super) fn follow(&self, store: &Store) -> Published {
-        let (trees, wanted) = (store.tree_changes(), self.0.subscribe());
-        Published { store: store.clone(), trees, wanted }
+        let (owners, wanted) = (store.owner_changes(), self.0.subscribe());
+        Published { store: store.clone(), owners, wanted }
     }
 }
 
@@ -85,21 +85,21 @@ impl Drop for Getting {
 /// Follows what this peer can be found under.
 pub(super) struct Published {
     store: Store,
-    trees: watch::Receiver<u64>,
+    owners: watch::Receiver<u64>,
     wanted: watch::Receiver<Wanted>,
 }
 
 impl Published {
     /// What it is now.
     pub(super) fn keys(&mut self) -> Vec<Key> {
-        self.trees.mark_unchanged();
-        keys(&self.store.trees(), &self.wanted.borrow_and_update())
+        self.owners.mark_unchanged();
+        keys(&self.store.owners(), &self.wanted.borrow_and_update())
     }
 
     /// Waits until it may be something else; `false` once the session has ended.
     pub(super) async fn changed(&mut self) -> bool {
         tokio::select! {
-            changed = self.trees.changed() => changed.is_ok(),
+            changed = self.owners.changed() => changed.is_ok(),
             changed = self.wanted.changed() => changed.is_ok(),
         }
     }
@@ -107,8 +107,8 @@ impl Published {
 
 /// All keys, each once. Ways that take fewer take the first, so those that
 /// somebody asked for come before what is there anyway.
-fn keys(trees: &[Tree], wanted: &Wanted) -> Vec<Key> {
-    let offered = trees.iter().rev().filter(|tree| tree.is_offered()).filter_map(|tree| tree.root);
+fn keys(owners: &[Owner], wanted: &Wanted) -> Vec<Key> {
+    let offered = owners.iter().rev().filter_map(Owner::offered);
     let content = offered.chain(wanted.gets.keys().copied()).map(Key::Content);
     let mut known = HashSet::new();
     let all = wanted.asked.iter().cloned().chain(content);

@@ -5,7 +5,7 @@ use std::path::{Component, Path};
 use peerage_core::data::{Block, Cid, unixfs::Metadata};
 
 use super::{
-    StoreError, TreeId,
+    OwnerId, StoreError,
     record::{Around, FileRecord, Reference},
 };
 
@@ -22,11 +22,11 @@ pub enum Frame {
 
 /// Blocks, files and references that are written to a store in one transaction.
 ///
-/// Everything in it belongs to one tree, and goes when the tree is removed.
+/// Everything in it belongs to one owner, and goes when the owner is removed.
 /// Keep batches to some ten thousand records: a batch is held in memory.
 #[derive(Debug)]
 pub struct Batch {
-    pub(super) tree: TreeId,
+    pub(super) owner: OwnerId,
     pub(super) blocks: Vec<Block>,
     block_bytes: usize,
     pub(super) files: Vec<(u32, FileRecord)>,
@@ -36,11 +36,11 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// An empty batch for `tree`.
+    /// An empty batch for `owner`.
     #[must_use]
-    pub const fn new(tree: TreeId) -> Self {
+    pub const fn new(owner: OwnerId) -> Self {
         Self {
-            tree,
+            owner,
             blocks: Vec::new(),
             block_bytes: 0,
             files: Vec::new(),
@@ -56,7 +56,7 @@ impl Batch {
     }
 
     /// A user's file, under a number that the caller chooses: unique in the
-    /// tree, and best counted up from 0 in the order of the paths. Writing a
+    /// owner, and best counted up from 0 in the order of the paths. Writing a
     /// number again replaces the record, for instance when the file is whole.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl Batch {
                 Around::File
             }
         };
-        self.references.push((cid, Reference { tree: self.tree, file, part, around }));
+        self.references.push((cid, Reference { owner: self.owner, file, part, around }));
     }
 
     /// The number of records in the batch: blocks, files and references.

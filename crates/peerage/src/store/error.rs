@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use peerage_core::Advice;
 
-use super::TreeId;
+use super::OwnerId;
+use crate::limits::MAX_OWNERS;
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -39,23 +40,40 @@ pub enum StoreError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A file's path does not stay inside its tree, or cannot be recorded.
+    /// A file's path does not stay inside its owner's folder, or cannot be recorded.
     #[error("the path {} cannot be recorded: it must be relative, without '..'", path.display())]
     BadPath {
         /// The path.
         path: PathBuf,
     },
-    /// A tree that is not in the store was named.
-    #[error("the store has no tree {tree:?}: it was removed, or never added")]
-    NoSuchTree {
-        /// The tree.
-        tree: TreeId,
+    /// An owner that is not in the store was named.
+    #[error("the store has no owner {owner:?}: it was removed, or never added")]
+    NoSuchOwner {
+        /// The owner.
+        owner: OwnerId,
+    },
+    /// Files were said to be where an owner without a folder has them.
+    #[error("the store's owner {owner:?} has no folder")]
+    NoFolder {
+        /// The owner.
+        owner: OwnerId,
+    },
+    /// The store has as many owners as it may.
+    #[error("the store has {MAX_OWNERS} shares, downloads and databases, which is the most")]
+    TooManyOwners,
+    /// A name is longer than the store takes.
+    #[error("a name of {bytes} bytes is too long: {most} are the most")]
+    NameTooLong {
+        /// The name's size.
+        bytes: usize,
+        /// The longest that is taken.
+        most: usize,
     },
     /// A block was said to be in a file that was not recorded.
-    #[error("the store's tree {tree:?} has no file {file}")]
+    #[error("the store's owner {owner:?} has no file {file}")]
     NoSuchFile {
-        /// The tree.
-        tree: TreeId,
+        /// The owner.
+        owner: OwnerId,
         /// The file's number.
         file: u32,
     },
@@ -96,7 +114,9 @@ impl Advice for StoreError {
             Self::FileChanged { .. } => Some("share it again"),
             Self::FileMissing { .. } => Some("put it back, or share the folder again"),
             Self::FileUnreadable { .. } => Some("check its permissions and its disk"),
-            Self::BadPath { .. } | Self::NoSuchTree { .. } => None,
+            Self::BadPath { .. } | Self::NoSuchOwner { .. } | Self::NoFolder { .. } => None,
+            Self::TooManyOwners => Some("remove what is not needed any more"),
+            Self::NameTooLong { .. } => Some("choose a shorter name"),
             Self::NoSuchFile { .. } => Some("record the file first"),
             Self::UnknownFormat { .. } => Some("update peerage"),
             Self::Damaged { .. } => Some("remove the store and share again"),

@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, fs::File, io, path::PathBuf, sync::Arc};
 
-use super::{StoreError, TreeId, os, record::StoredFile};
+use super::{OwnerId, StoreError, os, record::StoredFile};
 use crate::limits::{MAX_CHANGED_FILES, MAX_OPEN_FILES};
 
-/// A file's tree and its number there.
-pub(super) type FileKey = (TreeId, u32);
+/// A file's owner and its number there.
+pub(super) type FileKey = (OwnerId, u32);
 
 /// A user's file, open, with what was recorded of it.
 #[derive(Debug)]
@@ -118,8 +118,8 @@ impl OpenFiles {
 /// in it was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedFile {
-    /// The tree in which the file is recorded.
-    pub tree: TreeId,
+    /// The owner in which the file is recorded.
+    pub owner: OwnerId,
     /// The file.
     pub path: PathBuf,
     /// What was found, as a sentence.
@@ -131,20 +131,20 @@ pub struct ChangedFile {
 pub(super) struct ChangedFiles(VecDeque<ChangedFile>);
 
 impl ChangedFiles {
-    pub(super) fn note(&mut self, tree: TreeId, error: &StoreError) {
+    pub(super) fn note(&mut self, owner: OwnerId, error: &StoreError) {
         let Some(path) = error.file() else { return };
-        if self.0.iter().any(|known| known.tree == tree && known.path == path) {
+        if self.0.iter().any(|known| known.owner == owner && known.path == path) {
             return;
         }
         if self.0.len() >= MAX_CHANGED_FILES {
             self.0.pop_front();
         }
         let reason = error.to_string();
-        self.0.push_back(ChangedFile { tree, path: path.to_path_buf(), reason });
+        self.0.push_back(ChangedFile { owner, path: path.to_path_buf(), reason });
     }
 
-    pub(super) fn forget_tree(&mut self, tree: TreeId) {
-        self.0.retain(|known| known.tree != tree);
+    pub(super) fn forget_owner(&mut self, owner: OwnerId) {
+        self.0.retain(|known| known.owner != owner);
     }
 
     pub(super) fn list(&self) -> Vec<ChangedFile> {

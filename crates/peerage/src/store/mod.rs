@@ -7,10 +7,12 @@
 //! recorded. Blocks that are in no file (folders, inner nodes, symbolic links)
 //! it keeps ([`Batch::block`]).
 //!
-//! Everything belongs to a [`Tree`]: a share, or a download. A tree has a base
-//! folder that its files' paths start from, so moving the folder is one small
-//! write ([`Store::move_tree`]), and when the tree is removed
-//! ([`Store::remove_tree`]) so is everything that no other tree owns.
+//! Everything belongs to an [`Owner`]: files that are shared or added, a
+//! download, a database, a pin. Several may own the same block; it goes when the
+//! last of them is removed ([`Store::remove_owner`]). An owner with files has a
+//! base folder that their paths start from, so moving the folder is one small
+//! write ([`Store::move_owner`]). [`Store::owners`] tells what is here, and by
+//! its kind why.
 //!
 //! All methods block on the disk for a short time; asynchronous code calls them
 //! from `spawn_blocking` or threads of its own.
@@ -19,11 +21,12 @@ mod batch;
 mod error;
 mod files;
 pub(crate) mod os;
-mod purpose;
+mod owner;
+mod owners;
 mod read;
 mod record;
+mod sweep;
 mod tables;
-mod trees;
 mod write;
 
 use std::{
@@ -46,9 +49,8 @@ pub use self::{
     batch::{Batch, Frame},
     error::StoreError,
     files::ChangedFile,
-    purpose::Purpose,
+    owner::{DownloadState, Owner, OwnerId, OwnerKind, Purpose},
     record::{FileRecord, Modified},
-    trees::{Tree, TreeId},
 };
 use crate::limits::MAX_WRITES_UNSYNCED;
 
@@ -63,12 +65,13 @@ const CACHE_BYTES: usize = 8 * 1024 * 1024;
 ///
 /// ```
 /// use bytes::Bytes;
-/// use peerage::store::Store;
+/// use peerage::store::{OwnerKind, Store};
 /// use peerage_core::data::{Block, HashKind, codec};
 ///
 /// let store = Store::memory()?;
 /// let block = Block::new(codec::RAW, HashKind::Sha2_256, Bytes::from_static(b"dawn"));
-/// store.put(&[block.clone()])?;
+/// let pin = store.add_owner(OwnerKind::Pin { root: *block.cid() })?;
+/// store.put(pin, &[block.clone()])?;
 /// assert_eq!(store.get(block.cid())?.as_deref(), Some(b"dawn".as_slice()));
 /// # Ok::<(), peerage::store::StoreError>(())
 /// ```
@@ -81,10 +84,12 @@ struct Inner {
     /// Written to only by compaction, which needs the database to itself.
     database: RwLock<Database>,
     secret: [u8; 32],
-    trees: RwLock<BTreeMap<TreeId, Tree>>,
-    /// How many trees have each root.
+    owners: RwLock<BTreeMap<OwnerId, Owner>>,
+    /// Held while an owner changes, in the database and here.
+    changing_owners: Mutex<()>,
+    /// How many owners have each root.
     roots: RwLock<HashMap<Cid, u32>>,
-    /// How often the trees have changed.
+    /// How often the owners have changed.
     changes: watch::Sender<u64>,
     open_files: Mutex<OpenFiles>,
     changed: Mutex<ChangedFiles>,
@@ -137,12 +142,13 @@ impl Store {
             .create_with_backend(backend)
             .map_err(|error: DatabaseError| StoreError::from(error))?;
         let secret = secret_of(&database)?;
-        let trees = trees::load(&database.begin_read()?)?;
+        let owners = owners::load(&database.begin_read()?)?;
         let inner = Inner {
             database: RwLock::new(database),
             secret,
-            roots: RwLock::new(trees::count_roots(&trees)),
-            trees: RwLock::new(trees),
+            roots: RwLock::new(owners::count_roots(&owners)),
+            owners: RwLock::new(owners),
+            changing_owners: Mutex::default(),
             changes: watch::Sender::default(),
             open_files: Mutex::default(),
             changed: Mutex::default(),

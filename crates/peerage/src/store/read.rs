@@ -13,7 +13,7 @@ use peerage_core::data::{
 use redb::{ReadTransaction, ReadableDatabase as _};
 
 use super::{
-    Store, StoreError, TreeId,
+    OwnerId, Store, StoreError,
     files::{FileKey, OpenFile, ReadRange},
     lock,
     record::{Around, Entry, FileGroup, Place, Reference, StoredFile, block_key, group_of},
@@ -56,7 +56,7 @@ impl Store {
                 Ok(Some(data)) => return Ok(Some(data)),
                 Ok(None) => {}
                 Err(error) => {
-                    lock(&self.inner.changed).note(reference.tree, &error);
+                    lock(&self.inner.changed).note(reference.owner, &error);
                     failure = failure.or(Some(error));
                 }
             }
@@ -92,39 +92,39 @@ impl Store {
             return Ok(Some(kept.place.len()));
         }
         let Some(reference) = entry.references.first() else { return Ok(None) };
-        let stored = read_stored(&transaction, (reference.tree, reference.file))?;
+        let stored = read_stored(&transaction, (reference.owner, reference.file))?;
         let (_, len) = reference.range(&stored)?;
         let frame = reference.frame(len, &stored).map_or(0, |frame| frame.len());
         Ok(Some((len + frame) as u64))
     }
 
-    /// The trees that a block belongs to, each once; none when it is not
-    /// recorded here, or was put without a tree.
+    /// The owners that a block belongs to, each once; none when it is not
+    /// recorded here.
     ///
     /// # Errors
     ///
     /// When the store's disk fails.
-    pub fn owners(&self, cid: &Cid) -> Result<Vec<TreeId>, StoreError> {
+    pub fn owners_of(&self, cid: &Cid) -> Result<Vec<OwnerId>, StoreError> {
         let transaction = self.inner.database().begin_read()?;
         let Some(entry) = self.find(&transaction, cid)? else { return Ok(Vec::new()) };
-        let trees = self.inner.trees.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let live = self.inner.owners();
         let kept_for = entry.kept.into_iter().flat_map(|kept| kept.owners);
-        let found_in = entry.references.into_iter().map(|reference| reference.tree);
-        let mut owners: Vec<TreeId> =
-            kept_for.chain(found_in).filter(|tree| trees.contains_key(tree)).collect();
+        let found_in = entry.references.into_iter().map(|reference| reference.owner);
+        let mut owners: Vec<OwnerId> =
+            kept_for.chain(found_in).filter(|owner| live.contains_key(owner)).collect();
         owners.sort_unstable();
         owners.dedup();
         Ok(owners)
     }
 
-    /// What is known of a block, without what belongs to removed trees.
+    /// What is known of a block, without what belongs to removed owners.
     fn find(&self, transaction: &ReadTransaction, cid: &Cid) -> Result<Option<Entry>, StoreError> {
         let key = block_key(&self.inner.secret, cid);
         let Some(bytes) = transaction.open_table(BLOCKS)?.get(&key)? else { return Ok(None) };
         let mut entry = Entry::decode(bytes.value())?;
-        let trees = self.inner.trees.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let live = |tree: &TreeId| *tree == TreeId::NONE || trees.contains_key(tree);
-        entry.references.retain(|reference| live(&reference.tree));
+        let owners = self.inner.owners();
+        let live = |owner: &OwnerId| owners.contains_key(owner);
+        entry.references.retain(|reference| live(&reference.owner));
         entry.kept = entry.kept.filter(|kept| kept.owners.iter().any(live));
         Ok((!entry.is_empty()).then_some(entry))
     }
@@ -155,7 +155,7 @@ impl Snapshot<'_> {
     /// Reads after the file that was open turned out to be removed or
     /// replaced: the one that is now at its path may be the same.
     fn read_again(&self, reference: &Reference) -> Result<Option<Bytes>, StoreError> {
-        let key = (reference.tree, reference.file);
+        let key = (reference.owner, reference.file);
         lock(&self.store.inner.open_files).forget(|known| known == key);
         let file = self.open(reference)?;
         let missing = || StoreError::FileMissing { path: file.path.clone() };
@@ -163,14 +163,15 @@ impl Snapshot<'_> {
     }
 
     fn open(&self, reference: &Reference) -> Result<Arc<OpenFile>, StoreError> {
-        let key = (reference.tree, reference.file);
+        let key = (reference.owner, reference.file);
         if let Some(file) = lock(&self.store.inner.open_files).get(key) {
             return Ok(file);
         }
-        let tree = reference.tree;
+        let owner = reference.owner;
         let stored = read_stored(&self.transaction, key)?;
-        let base = self.store.tree(tree).ok_or(StoreError::NoSuchTree { tree })?;
-        let file = Arc::new(OpenFile::open(base.path_of(&stored.record.path), stored)?);
+        let found = self.store.owner(owner).ok_or(StoreError::NoSuchOwner { owner })?;
+        let path = found.path_of(&stored.record.path).ok_or(StoreError::NoFolder { owner })?;
+        let file = Arc::new(OpenFile::open(path, stored)?);
         lock(&self.store.inner.open_files).insert(key, Arc::clone(&file), self.generation);
         Ok(file)
     }

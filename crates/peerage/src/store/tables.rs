@@ -2,9 +2,8 @@
 //! small files must stay a small part of them.
 //!
 //! * `meta`: the format's number, the store's secret, counters.
-//! * `trees`: tree -> root and base folder ([`super::record::TreeRecord`]).
-//! * `purposes`: tree -> what it is there for, unless it was got from others.
-//! * `files`: (tree, file number / 64) -> up to 64 files, their paths
+//! * `owners`: owner -> its kind, root, and folder or name ([`super::record::owner`]).
+//! * `files`: (owner, file number / 64) -> up to 64 files, their paths
 //!   front-coded ([`super::record::FileGroup`]).
 //! * `blocks`: 12-byte key -> where the block is ([`super::record::Entry`]).
 //! * `pieces`: number -> part of a kept block that is too large for `blocks`.
@@ -18,8 +17,7 @@ use redb::{ReadTransaction, TableDefinition, WriteTransaction};
 use super::StoreError;
 
 pub(super) const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-pub(super) const TREES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("trees");
-pub(super) const PURPOSES: TableDefinition<'_, u32, u8> = TableDefinition::new("purposes");
+pub(super) const OWNERS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("owners");
 pub(super) const FILES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("files");
 pub(super) const BLOCKS: TableDefinition<'_, &BlockKey, &[u8]> = TableDefinition::new("blocks");
 pub(super) const PIECES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pieces");
@@ -28,19 +26,18 @@ pub(super) const PIECES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new(
 pub(super) type BlockKey = [u8; 12];
 
 /// The number of the format described above.
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 pub(super) const META_FORMAT: &str = "format";
 pub(super) const META_SECRET: &str = "secret";
-/// The number that the next tree gets; numbers are never used again.
-pub(super) const META_NEXT_TREE: &str = "next-tree";
-/// Present while records of removed trees may remain.
+/// The number that the next owner gets; numbers are never used again.
+pub(super) const META_NEXT_OWNER: &str = "next-owner";
+/// Present while records of removed owners may remain.
 pub(super) const META_SWEEP: &str = "sweep";
 
 /// Makes the tables, so that readers find them, and the store's secret.
 pub(super) fn prepare(transaction: &WriteTransaction) -> Result<[u8; 32], StoreError> {
-    transaction.open_table(TREES)?;
-    transaction.open_table(PURPOSES)?;
+    transaction.open_table(OWNERS)?;
     transaction.open_table(FILES)?;
     transaction.open_table(BLOCKS)?;
     transaction.open_table(PIECES)?;

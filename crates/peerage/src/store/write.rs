@@ -6,11 +6,12 @@ use peerage_core::data::{Block, Cid, unixfs::Metadata};
 use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 
 use super::{
-    Batch, FileRecord, Store, StoreError, TreeId, lock,
+    Batch, FileRecord, OwnerId, Store, StoreError, lock,
     record::{Entry, FileGroup, Kept, Place, Reference, block_key, group_of},
+    sweep::is_live,
     tables::{BLOCKS, BlockKey, FILES, PIECES},
 };
-use crate::limits::{MAX_BLOCK_OWNERS, MAX_BLOCK_REFERENCES};
+use crate::limits::MAX_BLOCK_REFERENCES;
 
 /// Kept blocks up to this size lie beside their key, larger ones in `pieces`.
 const BESIDE_KEY_BYTES: usize = 1024;
@@ -21,13 +22,13 @@ const SMALL_PIECE: usize = 4096 - 16;
 const LARGE_PIECE: usize = 65_536 - 16;
 
 impl Store {
-    /// Keeps blocks that belong to no tree; they stay for good.
+    /// Keeps blocks for an owner.
     ///
     /// # Errors
     ///
-    /// When the disk fails.
-    pub fn put(&self, blocks: &[Block]) -> Result<(), StoreError> {
-        let mut batch = Batch::new(TreeId::NONE);
+    /// [`StoreError::NoSuchOwner`], or when the disk fails.
+    pub fn put(&self, owner: OwnerId, blocks: &[Block]) -> Result<(), StoreError> {
+        let mut batch = Batch::new(owner);
         blocks.iter().for_each(|block| batch.block(block.clone()));
         self.write(batch)
     }
@@ -37,14 +38,11 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSuchTree`] when the batch's tree is not in the store,
+    /// [`StoreError::NoSuchOwner`] when the batch's owner is not in the store,
     /// [`StoreError::NoSuchFile`] when metadata is for a file that is in
     /// neither, and others when the disk fails.
     pub fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        let tree = batch.tree;
-        if tree != TreeId::NONE && self.tree(tree).is_none() {
-            return Err(StoreError::NoSuchTree { tree });
-        }
+        let owner = batch.owner;
         let Batch { blocks, mut files, references, mut inline, .. } = batch;
         // Stable, so that the last of several records for one number wins.
         files.sort_by_key(|(number, _)| *number);
@@ -54,15 +52,19 @@ impl Store {
 
         let database = self.inner.database();
         let transaction = self.inner.begin_write(&database, false)?;
-        write_files(&transaction.redb, tree, files)?;
-        write_inline(&transaction.redb, tree, inline)?;
-        write_blocks(&transaction.redb, tree, changes)?;
+        // Here, since an owner that goes meanwhile would leave blocks for good.
+        if !is_live(&transaction.redb, owner)? {
+            return Err(StoreError::NoSuchOwner { owner });
+        }
+        write_files(&transaction.redb, owner, files)?;
+        write_inline(&transaction.redb, owner, inline)?;
+        write_blocks(&transaction.redb, owner, changes)?;
         transaction.commit()?;
 
         if !numbers.is_empty() {
             numbers.dedup();
-            lock(&self.inner.open_files).invalidate(|(owner, number)| {
-                owner == tree && numbers.binary_search(&number).is_ok()
+            lock(&self.inner.open_files).invalidate(|(whose, number)| {
+                whose == owner && numbers.binary_search(&number).is_ok()
             });
         }
         Ok(())
@@ -90,13 +92,13 @@ enum Change {
 
 fn write_files(
     transaction: &WriteTransaction,
-    tree: TreeId,
+    owner: OwnerId,
     files: Vec<(u32, FileRecord)>,
 ) -> Result<(), StoreError> {
     let mut table = transaction.open_table(FILES)?;
     let mut files = files.into_iter().peekable();
     while let Some(&(first, _)) = files.peek() {
-        let key = (tree.0, group_of(first).0);
+        let key = (owner.0, group_of(first).0);
         let mut group = match table.get(key)? {
             Some(bytes) => FileGroup::decode(bytes.value())?,
             None => FileGroup::default(),
@@ -112,20 +114,20 @@ fn write_files(
 /// Records what goes around the bytes of files that are one block.
 fn write_inline(
     transaction: &WriteTransaction,
-    tree: TreeId,
+    owner: OwnerId,
     inline: Vec<(u32, Metadata)>,
 ) -> Result<(), StoreError> {
     let mut table = transaction.open_table(FILES)?;
     let mut inline = inline.into_iter().peekable();
     while let Some(&(first, _)) = inline.peek() {
-        let key = (tree.0, group_of(first).0);
+        let key = (owner.0, group_of(first).0);
         let mut group = match table.get(key)? {
             Some(bytes) => FileGroup::decode(bytes.value())?,
             None => FileGroup::default(),
         };
         while let Some((file, metadata)) = inline.next_if(|(file, _)| group_of(*file).0 == key.1) {
             if !group.set_inline(group_of(file).1, metadata) {
-                return Err(StoreError::NoSuchFile { tree, file });
+                return Err(StoreError::NoSuchFile { owner, file });
             }
         }
         table.insert(key, group.encode()?.as_slice())?;
@@ -135,7 +137,7 @@ fn write_inline(
 
 fn write_blocks(
     transaction: &WriteTransaction,
-    tree: TreeId,
+    owner: OwnerId,
     changes: Vec<(BlockKey, Change)>,
 ) -> Result<(), StoreError> {
     let mut blocks = transaction.open_table(BLOCKS)?;
@@ -153,7 +155,7 @@ fn write_blocks(
         let mut entry = before.clone();
         while let Some((_, change)) = changes.next_if(|(other, _)| *other == key) {
             match change {
-                Change::Keep(block) => entry.keep(tree, &block, &mut pieces)?,
+                Change::Keep(block) => entry.keep(owner, &block, &mut pieces)?,
                 Change::Refer(reference) => entry.refer(reference),
             }
         }
@@ -171,50 +173,45 @@ fn write_blocks(
 }
 
 impl Entry {
-    /// Makes `tree` an owner of the block, which is kept from now on.
+    /// Makes `owner` an owner of the block, which is kept from now on.
     fn keep(
         &mut self,
-        tree: TreeId,
+        owner: OwnerId,
         block: &Block,
         pieces: &mut Table<'_, u64, &'static [u8]>,
     ) -> Result<(), StoreError> {
         let Some(kept) = &mut self.kept else {
             let place = write_pieces(pieces, block.data())?;
-            self.kept = Some(Kept { owners: vec![tree], place });
+            self.kept = Some(Kept { owners: vec![owner], place });
             return Ok(());
         };
-        if kept.owners.contains(&TreeId::NONE) || kept.owners.contains(&tree) {
-            return Ok(());
-        }
-        if tree == TreeId::NONE || kept.owners.len() >= MAX_BLOCK_OWNERS {
-            kept.owners = vec![TreeId::NONE];
-        } else {
-            kept.owners.push(tree);
+        if !kept.owners.contains(&owner) {
+            kept.owners.push(owner);
         }
         Ok(())
     }
 
     /// Adds a place. When there are enough, one goes: rather the second in a
-    /// tree, so that every tree keeps its own, else the oldest.
+    /// owner, so that every owner keeps its own, else the oldest.
     fn refer(&mut self, reference: Reference) {
         if self.references.contains(&reference) {
             return;
         }
         if self.references.len() >= MAX_BLOCK_REFERENCES {
-            let trees: Vec<TreeId> = self.references.iter().map(|known| known.tree).collect();
-            if trees.contains(&reference.tree) && !reference_again(&trees, reference.tree) {
+            let owners: Vec<OwnerId> = self.references.iter().map(|known| known.owner).collect();
+            if owners.contains(&reference.owner) && !reference_again(&owners, reference.owner) {
                 return;
             }
-            let again = trees.iter().position(|tree| reference_again(&trees, *tree));
+            let again = owners.iter().position(|owner| reference_again(&owners, *owner));
             self.references.remove(again.unwrap_or(0));
         }
         self.references.push(reference);
     }
 }
 
-/// Whether `tree` is there more than once.
-fn reference_again(trees: &[TreeId], tree: TreeId) -> bool {
-    trees.iter().filter(|other| **other == tree).count() > 1
+/// Whether `owner` is there more than once.
+fn reference_again(owners: &[OwnerId], owner: OwnerId) -> bool {
+    owners.iter().filter(|other| **other == owner).count() > 1
 }
 
 fn write_pieces(

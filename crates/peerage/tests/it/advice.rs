@@ -256,6 +256,7 @@ fn of_the_node() -> Errors {
         boxed([ShareError::Import(import), ShareError::Link(LinkError::BadCid)]),
         boxed([ImportError::Nothing, ImportError::TooManyFiles, ImportError::Cancelled]),
         boxed([OpenError::Store(changed), OpenError::Http { address: place(), source: system() }]),
+        boxed([StoreError::TooManyOwners, StoreError::NameTooLong { bytes: 300, most: 255 }]),
         boxed([
             StoreError::InUse { path: HOSTILE.into() },
             StoreError::FileUnreadable { path: HOSTILE.into(), source: system() },

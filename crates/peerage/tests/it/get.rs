@@ -29,7 +29,7 @@ use peerage::{
     node::Node,
     presets,
     session::{Session, SessionOptions, Share},
-    store::Store,
+    store::{OwnerKind, Store},
 };
 use peerage_core::{
     data::{Block, HashKind, dag_pb::Writer},
@@ -249,7 +249,7 @@ async fn an_interrupted_get_continues_from_what_is_right_on_disk() {
     assert!(got.resumed < got.bytes);
     assert_eq!(fs::read(&got.path).unwrap(), bytes(64 << 20, 4));
     assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new());
-    assert_eq!(bob.session.store().trees().len(), 1, "earlier tries are forgotten");
+    assert_eq!(bob.session.store().owners().len(), 1, "earlier tries are forgotten");
 }
 
 /// Where a download of `share` grows.
@@ -480,7 +480,7 @@ async fn a_peer_that_has_not_got_it_says_so_at_once() {
     let file = alice.path("notes");
     fs::write(&file, b"mine").unwrap();
     let share = alice.share(&file).await;
-    alice.session.unshare(share.imported.tree).await.unwrap();
+    alice.session.unshare(share.imported.owner).await.unwrap();
     let refused = bob.get(&share).await;
     assert!(matches!(refused, Err(GetError::NotFound { .. })), "{refused:?}");
     assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new());
@@ -545,8 +545,14 @@ fn petabyte(store: &Store) -> Block {
         blocks.push(below.clone());
         size *= 2;
     }
-    store.put(&blocks).unwrap();
+    pin(store, &below, &blocks);
     below
+}
+
+/// Has the store keep blocks.
+fn pin(store: &Store, root: &Block, blocks: &[Block]) {
+    let pin = store.add_owner(OwnerKind::Pin { root: *root.cid() }).unwrap();
+    store.put(pin, blocks).unwrap();
 }
 
 fn varint(out: &mut Vec<u8>, mut number: u64) {
@@ -573,7 +579,7 @@ async fn a_graph_that_hides_its_size_is_noticed_where_it_lies() {
     let file = petabyte(alice.session.store());
     // It says that the file has ten bytes.
     let root = folder(&[(b"huge", *file.cid())]);
-    alice.session.store().put(std::slice::from_ref(&root)).unwrap();
+    pin(alice.session.store(), &root, std::slice::from_ref(&root));
     let link = alice.session.link(*root.cid(), b"small", 10).unwrap();
     let refused = bob.get_link(link, Vec::new(), |_| {}, CancellationToken::new()).await;
     assert!(matches!(refused, Err(GetError::TooMuch(Excess::Bytes { .. }))), "{refused:?}");
@@ -589,7 +595,7 @@ async fn thirty_folders_do_not_become_a_billion() {
         below = folder(&[(b"a", *below.cid()), (b"b", *below.cid())]);
         blocks.push(below.clone());
     }
-    alice.session.store().put(&blocks).unwrap();
+    pin(alice.session.store(), &blocks[0], &blocks);
     let link = alice.session.link(*below.cid(), b"small", 10).unwrap();
     let refused = bob.get_link(link, Vec::new(), |_| {}, CancellationToken::new()).await;
     assert!(matches!(refused, Err(GetError::TooMuch(Excess::Repeats { .. }))), "{refused:?}");
@@ -613,7 +619,7 @@ async fn a_folder_that_would_leave_its_place_is_refused() {
     evil.push(deep);
     let roots: Vec<Cid> = evil.iter().map(|block| *block.cid()).collect();
     blocks.extend(evil);
-    alice.session.store().put(&blocks).unwrap();
+    pin(alice.session.store(), &blocks[0], &blocks);
     // Our own gateway would refuse to serve the deepest; bitswap knows no depth.
     let (_node, _bitswap, evil) = bitswap_only(alice.session.store()).await;
     let before = walk(bob.folder.path());
@@ -626,7 +632,7 @@ async fn a_folder_that_would_leave_its_place_is_refused() {
             walk(bob.folder.path()).into_iter().filter(|path| !before.contains(path)).collect();
         assert!(outside.iter().all(|path| path.starts_with(bob.path("got"))), "{outside:?}");
         assert_eq!(leftovers(&bob.path("got")), Vec::<PathBuf>::new(), "{root}");
-        assert_eq!(bob.session.store().trees(), [], "{root}");
+        assert_eq!(bob.session.store().owners(), [], "{root}");
     }
 }
 
@@ -642,7 +648,7 @@ async fn what_a_gateway_refuses_for_good_is_not_asked_again() {
     }
     let link = Link::new(*deep.cid()).unwrap();
     blocks.push(deep);
-    alice.session.store().put(&blocks).unwrap();
+    pin(alice.session.store(), &blocks[0], &blocks);
     let refused =
         bob.get_link(link, vec![alice.provider()], |_| {}, CancellationToken::new()).await;
     match refused {

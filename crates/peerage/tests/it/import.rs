@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use peerage::{
     import::{ImportError, ImportOptions, ImportProgress, ImportWarning, Imported, import},
-    store::Store,
+    store::{Purpose, Store},
 };
 use peerage_core::data::{
     Cid, HashKind, Profile, View,
@@ -142,7 +142,7 @@ fn gives_the_same_blocks_as_the_plain_way() {
     for profile in profiles {
         for metadata in [true, false] {
             let options =
-                ImportOptions { profile, metadata, hidden: metadata, ..ImportOptions::default() };
+                ImportOptions { profile, metadata, hidden: metadata, purpose: Purpose::default() };
             let store = Store::memory().unwrap();
             let imported = run(&store, folder.path(), &options);
             let mut all = BTreeSet::new();
@@ -179,7 +179,7 @@ fn one_file_is_its_own_root_and_several_are_wrapped() {
     assert!(wrapped.is_dir);
     assert_eq!(wrapped.files, 301);
     let leaf = Profile::default().raw_leaf_cid(b"7");
-    store.remove_tree(imported.tree).unwrap();
+    store.remove_owner(imported.owner).unwrap();
     assert_eq!(store.get(&leaf).unwrap().as_deref(), Some(b"7".as_slice()));
 }
 
@@ -191,7 +191,7 @@ fn the_same_name_twice_is_refused() {
     let store = Store::memory().unwrap();
     let failed = import(&store, &paths, &ImportOptions::default(), &());
     assert!(matches!(failed, Err(ImportError::Directory { .. })), "{failed:?}");
-    assert!(store.trees().is_empty());
+    assert!(store.owners().is_empty());
 }
 
 /// Notes what it is told.
@@ -243,7 +243,7 @@ fn stops_when_asked_and_leaves_nothing() {
     let paths = [folder.path().to_path_buf()];
     let stopped = import(&store, &paths, &ImportOptions::default(), &notes);
     assert!(matches!(stopped, Err(ImportError::Cancelled)));
-    assert!(store.trees().is_empty());
+    assert!(store.owners().is_empty());
     let leaf = Profile::default().raw_leaf_cid(&noise(9, 2 * MIB)[..MIB]);
     assert!(!store.has(&leaf).unwrap());
 }
@@ -267,7 +267,7 @@ fn what_cannot_be_read_is_named() {
         Err(ImportError::Unreadable { path, .. }) => assert!(path.ends_with("a/twin")),
         other => panic!("{other:?}"),
     }
-    assert!(store.trees().is_empty());
+    assert!(store.owners().is_empty());
 }
 
 /// Runs what must not have the rights of the superuser, who reads everything.

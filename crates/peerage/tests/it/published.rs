@@ -19,7 +19,7 @@ use peerage::{
     presets,
     routing::PeerAddresses,
     session::{OpenError, Session, SessionOptions},
-    store::{Purpose, Store, StoreError},
+    store::{OwnerKind, Purpose, Store, StoreError},
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, watch};
@@ -193,14 +193,14 @@ async fn what_is_unshared_is_taken_back_once_nothing_else_is_the_same() {
     let other = ann.add(&anns, "film").await;
     ann.announced(&[other.root, one.root]).await;
 
-    ann.session.unshare(one.tree).await.unwrap();
+    ann.session.unshare(one.owner).await.unwrap();
     assert_eq!(ann.session.published(), [other.root, same.root].map(Key::Content));
-    ann.session.unshare(same.tree).await.unwrap();
+    ann.session.unshare(same.owner).await.unwrap();
     ann.announced(&[other.root]).await;
     assert_eq!(hub.providers(one.root).await, []);
     assert_eq!(hub.providers(other.root).await, [ann.id()]);
 
-    ann.session.unshare(other.tree).await.unwrap();
+    ann.session.unshare(other.owner).await.unwrap();
     ann.announced(&[]).await;
     assert_eq!(hub.providers(other.root).await, []);
     ann.session.close().await;
@@ -233,7 +233,7 @@ async fn what_is_got_is_announced_only_while_it_is() {
     ann.announced(&[added]).await;
     assert_eq!(bob.get(&bobs, added).await, b"picture");
     assert_eq!(bob.session.published(), [], "it has what it got, and does not say so");
-    assert_eq!(bob.session.store().trees().len(), 1);
+    assert_eq!(bob.session.store().owners().len(), 1);
     bob.session.close().await;
     drop(bob);
     let bob = Peer::open(&bobs, &hub).await;
@@ -253,8 +253,8 @@ async fn of_more_than_fits_the_newest_is_announced_and_all_at_once() {
     let many = MAX_PUBLISHED_KEYS + 100;
     let store = Store::open(&home.store()).unwrap();
     for number in 0..many {
-        let tree = store.add_tree(Some(root(number)), anns.path()).unwrap();
-        store.set_purpose(tree, Purpose::Added).unwrap();
+        let owner = store.add_owner(OwnerKind::files(Purpose::Added, anns.path())).unwrap();
+        store.set_root(owner, root(number)).unwrap();
     }
     drop(store);
     let mut ann = Peer::open(&anns, &hub).await;

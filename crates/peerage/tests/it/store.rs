@@ -1,6 +1,7 @@
 //! The store, on each of its backends.
 
 mod lossy;
+mod owners;
 
 use std::{
     fs::{self, File},
@@ -10,7 +11,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use peerage::store::{Batch, FileRecord, Frame, Modified, Store, StoreError};
+use peerage::store::{
+    Batch, FileRecord, Frame, Modified, OwnerId, OwnerKind, Purpose, Store, StoreError,
+};
 use peerage_core::data::{Block, Cid, HashKind, codec, hash};
 use proptest::prelude::*;
 
@@ -25,6 +28,16 @@ fn sized(seed: u64, size: usize) -> Block {
     let data: Vec<u8> =
         (0..size as u64).map(|n| (n * 31 + seed * 7 + n / 251).to_le_bytes()[0]).collect();
     block(&[&seed.to_le_bytes(), data.as_slice()].concat())
+}
+
+/// An owner of files in `base`.
+fn files(base: &Path) -> OwnerKind {
+    OwnerKind::files(Purpose::Shared, base)
+}
+
+/// An owner of blocks that are in no file.
+fn database(store: &Store) -> OwnerId {
+    store.add_owner(OwnerKind::database("somewhere")).unwrap()
 }
 
 /// Runs a test on every kind of store. The test gets a scratch folder too.
@@ -52,8 +65,8 @@ fn record(path: &str, file: &Path) -> FileRecord {
 /// Writes a file and records its two halves; gives their CIDs.
 fn share_halves(store: &Store, base: &Path, name: &str, data: &[u8]) -> [Cid; 2] {
     fs::write(base.join(name), data).unwrap();
-    let tree = store.add_tree(None, base).unwrap();
-    let mut batch = Batch::new(tree);
+    let owner = store.add_owner(files(base)).unwrap();
+    let mut batch = Batch::new(owner);
     batch.file(0, record(name, &base.join(name))).unwrap();
     let half = data.len() / 2;
     let cids =
@@ -73,11 +86,12 @@ fn age(file: &Path) {
 #[test]
 fn keeps_blocks_of_every_size() {
     on_each(|store, _| {
+        let owner = database(store);
         for size in [0, 1, 1000, 1024, 1025, 4079, 4080, 4081, 65_520, 65_521, 200_000, 2_097_152] {
             let block = sized(size as u64, size);
             assert_eq!(store.get(block.cid()).unwrap(), None);
             assert!(!store.has(block.cid()).unwrap());
-            store.put(std::slice::from_ref(&block)).unwrap();
+            store.put(owner, std::slice::from_ref(&block)).unwrap();
             assert_eq!(store.get(block.cid()).unwrap().as_ref(), Some(block.data()));
             assert_eq!(store.size(block.cid()).unwrap(), Some(block.data().len() as u64));
             assert!(store.has(block.cid()).unwrap());
@@ -96,25 +110,26 @@ fn reads_ranges_of_files_and_follows_a_moved_folder() {
         assert_eq!(store.size(&cids[1]).unwrap(), Some(7));
 
         fs::rename(&base, scratch.join("after")).unwrap();
-        store.move_tree(store.trees()[0].id, &scratch.join("after")).unwrap();
+        store.move_owner(store.owners()[0].id, &scratch.join("after")).unwrap();
         assert_eq!(store.get(&cids[1]).unwrap().as_deref(), Some(b"nd dusk".as_slice()));
     });
 }
 
 #[test]
-fn a_tree_may_be_one_file() {
+fn an_owner_may_be_one_file() {
     on_each(|store, scratch| {
         let path = scratch.join("only");
         fs::write(&path, b"dawn").unwrap();
         let cid = hash(codec::RAW, HashKind::Sha2_256, b"dawn");
-        let tree = store.add_tree(Some(cid), &path).unwrap();
-        let mut batch = Batch::new(tree);
+        let owner = store.add_owner(files(&path)).unwrap();
+        store.set_root(owner, cid).unwrap();
+        let mut batch = Batch::new(owner);
         batch.file(7, record("", &path)).unwrap();
         batch.whole_file(cid, 7, Frame::Raw);
         store.write(batch).unwrap();
         assert_eq!(store.get(&cid).unwrap().as_deref(), Some(b"dawn".as_slice()));
         assert_eq!(store.size(&cid).unwrap(), Some(4));
-        assert_eq!(store.tree(tree).unwrap().root, Some(cid));
+        assert_eq!(store.owner(owner).unwrap().root(), Some(cid));
     });
 }
 
@@ -183,11 +198,11 @@ fn a_file_being_written_serves_only_what_hashes() {
     on_each(|store, scratch| {
         let path = scratch.join("partial");
         fs::write(&path, b"dawn\0\0\0\0").unwrap();
-        let tree = store.add_tree(None, &path).unwrap();
+        let owner = store.add_owner(files(&path)).unwrap();
         let growing = FileRecord { path: PathBuf::new(), size: 12, modified: None };
         let [dawn, dusk, later] = ["dawn", "dusk", "late"]
             .map(|part| hash(codec::RAW, HashKind::Sha2_256, part.as_bytes()));
-        let mut batch = Batch::new(tree);
+        let mut batch = Batch::new(owner);
         batch.file(0, growing).unwrap();
         batch.reference(dawn, 0, 0, 4, Frame::Raw);
         batch.reference(dusk, 0, 4, 4, Frame::Raw);
@@ -198,7 +213,7 @@ fn a_file_being_written_serves_only_what_hashes() {
         assert_eq!(store.get(&later).unwrap(), None);
 
         fs::write(&path, b"dawndusklate").unwrap();
-        let mut whole = Batch::new(tree);
+        let mut whole = Batch::new(owner);
         whole.file(0, record("", &path)).unwrap();
         store.write(whole).unwrap();
         assert_eq!(store.get(&later).unwrap().as_deref(), Some(b"late".as_slice()));
@@ -208,43 +223,43 @@ fn a_file_being_written_serves_only_what_hashes() {
 }
 
 #[test]
-fn removing_a_tree_leaves_what_others_own() {
+fn removing_an_owner_leaves_what_others_own() {
     on_each(|store, scratch| {
         let shared = [sized(1, 10), sized(2, 100_000)];
         let own = [sized(3, 10), sized(4, 100_000)];
-        let trees = [(); 2].map(|()| store.add_tree(None, scratch).unwrap());
-        for tree in trees {
-            let mut batch = Batch::new(tree);
+        let owners = [(); 2].map(|()| store.add_owner(files(scratch)).unwrap());
+        for owner in owners {
+            let mut batch = Batch::new(owner);
             shared.iter().for_each(|block| batch.block(block.clone()));
-            if tree == trees[0] {
+            if owner == owners[0] {
                 own.iter().for_each(|block| batch.block(block.clone()));
             }
             store.write(batch).unwrap();
         }
         let cids = share_halves(store, scratch, "file", b"dawn and dusk");
-        store.remove_tree(trees[0]).unwrap();
+        store.remove_owner(owners[0]).unwrap();
         assert!(own.iter().all(|block| !store.has(block.cid()).unwrap()));
         assert!(own.iter().all(|block| store.get(block.cid()).unwrap().is_none()));
         for block in &shared {
             assert_eq!(store.get(block.cid()).unwrap().as_ref(), Some(block.data()));
         }
         assert!(store.get(&cids[0]).unwrap().is_some());
-        store.remove_tree(trees[1]).unwrap();
+        store.remove_owner(owners[1]).unwrap();
         assert!(shared.iter().all(|block| !store.has(block.cid()).unwrap()));
 
-        assert!(matches!(store.remove_tree(trees[0]), Err(StoreError::NoSuchTree { .. })));
-        assert!(matches!(store.write(Batch::new(trees[0])), Err(StoreError::NoSuchTree { .. })));
-        assert_ne!(store.add_tree(None, scratch).unwrap(), trees[1]);
+        assert!(matches!(store.remove_owner(owners[0]), Err(StoreError::NoSuchOwner { .. })));
+        assert!(matches!(store.write(Batch::new(owners[0])), Err(StoreError::NoSuchOwner { .. })));
+        assert_ne!(store.add_owner(files(scratch)).unwrap(), owners[1]);
     });
 }
 
 #[test]
-fn removing_a_large_tree_takes_all_its_batches() {
+fn removing_a_large_owner_takes_all_its_batches() {
     on_each(|store, scratch| {
-        let trees = [(); 2].map(|()| store.add_tree(None, scratch).unwrap());
+        let owners = [(); 2].map(|()| store.add_owner(files(scratch)).unwrap());
         let cid = |n: u32| hash(codec::RAW, HashKind::Sha2_256, &n.to_le_bytes());
-        for (tree, numbers) in trees.into_iter().zip([0..9000u32, 8000..17_000]) {
-            let mut batch = Batch::new(tree);
+        for (owner, numbers) in owners.into_iter().zip([0..9000u32, 8000..17_000]) {
+            let mut batch = Batch::new(owner);
             for number in numbers {
                 let path = PathBuf::from(format!("file {number}"));
                 batch.file(number, FileRecord { path, size: 4, modified: None }).unwrap();
@@ -252,7 +267,7 @@ fn removing_a_large_tree_takes_all_its_batches() {
             }
             store.write(batch).unwrap();
         }
-        store.remove_tree(trees[0]).unwrap();
+        store.remove_owner(owners[0]).unwrap();
         assert!((0..8000).all(|n| !store.has(&cid(n)).unwrap()));
         assert!((8000..17_000).all(|n| store.has(&cid(n)).unwrap()));
     });
@@ -261,30 +276,30 @@ fn removing_a_large_tree_takes_all_its_batches() {
 #[test]
 fn a_block_in_many_places_keeps_a_few() {
     on_each(|store, scratch| {
-        let tree = store.add_tree(None, scratch).unwrap();
+        let owner = store.add_owner(files(scratch)).unwrap();
         let zero = vec![0; 4096];
         let cid = hash(codec::RAW, HashKind::Sha2_256, &zero);
         fs::write(scratch.join("zeros"), vec![0; 4096 * 1000]).unwrap();
-        let mut batch = Batch::new(tree);
+        let mut batch = Batch::new(owner);
         batch.file(0, record("zeros", &scratch.join("zeros"))).unwrap();
         (0..1000).for_each(|n| batch.reference(cid, 0, n * 4096, 4096, Frame::Raw));
         store.write(batch).unwrap();
         assert_eq!(store.get(&cid).unwrap().as_deref(), Some(zero.as_slice()));
-        // A place in another tree is not crowded out.
-        let other = store.add_tree(None, scratch).unwrap();
+        // A place in another owner is not crowded out.
+        let other = store.add_owner(files(scratch)).unwrap();
         let mut batch = Batch::new(other);
         batch.file(0, record("zeros", &scratch.join("zeros"))).unwrap();
         batch.reference(cid, 0, 0, 4096, Frame::Raw);
         store.write(batch).unwrap();
-        store.remove_tree(tree).unwrap();
+        store.remove_owner(owner).unwrap();
         assert_eq!(store.get(&cid).unwrap().as_deref(), Some(zero.as_slice()));
     });
 }
 
 #[test]
-fn refuses_paths_that_leave_the_tree() {
+fn refuses_paths_that_leave_the_folder() {
     on_each(|store, scratch| {
-        let mut batch = Batch::new(store.add_tree(None, scratch).unwrap());
+        let mut batch = Batch::new(store.add_owner(files(scratch)).unwrap());
         for path in ["../x", "a/../../x", "/etc/passwd", "./x"] {
             let file = FileRecord { path: PathBuf::from(path), size: 0, modified: None };
             assert!(matches!(batch.file(0, file), Err(StoreError::BadPath { .. })), "{path}");
@@ -299,7 +314,7 @@ fn names_that_are_not_text() {
         let name = std::ffi::OsStr::from_bytes(b"\xff\xfe\n\\ \x01");
         fs::write(scratch.join(name), b"dawn").unwrap();
         let cid = hash(codec::RAW, HashKind::Sha2_256, b"dawn");
-        let mut batch = Batch::new(store.add_tree(None, scratch).unwrap());
+        let mut batch = Batch::new(store.add_owner(files(scratch)).unwrap());
         let mut file = record("x", &scratch.join(name));
         file.path = PathBuf::from(name);
         batch.file(0, file).unwrap();
@@ -339,13 +354,13 @@ fn a_store_comes_back_when_opened_again() {
     {
         let store = Store::open(&home).unwrap();
         kept = sized(9, 70_000);
-        store.put(std::slice::from_ref(&kept)).unwrap();
+        store.put(database(&store), std::slice::from_ref(&kept)).unwrap();
         cids = share_halves(&store, folder.path(), "file", b"dawn and dusk");
     }
     let store = Store::open(&home).unwrap();
     assert_eq!(store.get(kept.cid()).unwrap().as_ref(), Some(kept.data()));
     assert_eq!(store.get(&cids[1]).unwrap().as_deref(), Some(b"nd dusk".as_slice()));
-    assert_eq!(store.trees().len(), 1);
+    assert_eq!(store.owners().len(), 2);
     use std::os::unix::fs::PermissionsExt as _;
     let mode = fs::metadata(home.join("blocks.redb")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -362,13 +377,14 @@ fn what_is_not_a_store_is_refused() {
 fn many_threads_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
+    let owner = database(&store);
     std::thread::scope(|scope| {
         for thread in 0..4u64 {
             let store = store.clone();
             scope.spawn(move || {
                 for n in 0..50 {
                     let block = sized(thread * 1000 + n, 3000);
-                    store.put(std::slice::from_ref(&block)).unwrap();
+                    store.put(owner, std::slice::from_ref(&block)).unwrap();
                     assert_eq!(store.get(block.cid()).unwrap().as_ref(), Some(block.data()));
                     if n % 16 == 0 {
                         store.compact().unwrap();
@@ -393,13 +409,13 @@ proptest! {
     ) {
         let backend = Lossy::new(seed);
         let store = Store::with_backend(backend.clone()).unwrap();
-        let synced_tree = store.add_tree(None, Path::new("/somewhere")).unwrap();
+        let synced_owner = database(&store);
         store.sync().unwrap();
         backend.crash_after(crash_after);
         let (mut synced, mut written) = (0, 0);
         for (n, size) in sizes.iter().enumerate() {
             // Two blocks a batch, to see that batches are not torn.
-            let mut batch = Batch::new(synced_tree);
+            let mut batch = Batch::new(synced_owner);
             batch.block(sized(n as u64, *size));
             batch.block(sized(n as u64 + 1000, 40));
             if store.write(batch).is_err() {
@@ -416,7 +432,7 @@ proptest! {
         drop(store);
 
         let store = Store::with_backend(backend.after_crash()).unwrap();
-        prop_assert!(store.tree(synced_tree).is_some());
+        prop_assert!(store.owner(synced_owner).is_some());
         let present = |n: usize| {
             let pair = [sized(n as u64, sizes[n]), sized(n as u64 + 1000, 40)];
             let found = pair.map(|block| {
@@ -431,7 +447,7 @@ proptest! {
         prop_assert!(kept >= synced, "{kept} batches kept, {synced} were synced");
         prop_assert!(kept <= written + 1);
         prop_assert!((kept..sizes.len()).all(|n| !present(n)));
-        store.put(&[sized(77, 5000)]).unwrap();
+        store.put(synced_owner, &[sized(77, 5000)]).unwrap();
         store.sync().unwrap();
     }
 }

@@ -25,7 +25,9 @@ use peerage_core::{
 use rustix::fs::{Mode, Timespec, Timestamps, UTIME_OMIT};
 
 use super::{GetRequest, error::GetError, staging::Staging};
-use crate::store::{Batch, FileRecord, Frame, Modified, Store, StoreError, TreeId};
+use crate::store::{
+    Batch, FileRecord, Frame, Modified, Owner, OwnerId, OwnerKind, Store, StoreError,
+};
 use crate::sync::lock;
 
 /// How long what has arrived may wait to be recorded: a process that is killed
@@ -81,7 +83,7 @@ struct Recording {
 struct Inner {
     staging: Staging,
     store: Store,
-    tree: TreeId,
+    owner: OwnerId,
     /// The staging folder as the store knows it.
     staged: PathBuf,
     allowance: Mutex<Allowance>,
@@ -109,17 +111,18 @@ impl Disk {
         store: Store,
         request: &GetRequest,
     ) -> Result<Self, GetError> {
-        let tree = store.add_tree(Some(request.root), staging.folder())?;
-        let staged = store.tree(tree).map(|tree| tree.base).unwrap_or_default();
+        let owner = store.add_owner(OwnerKind::download(request.root, staging.folder()))?;
+        let staged = store.owner(owner);
+        let staged = staged.as_ref().and_then(Owner::base).unwrap_or(staging.folder()).into();
         let inner = Arc::new(Inner {
             staging,
             store,
-            tree,
+            owner,
             staged,
             allowance: Mutex::new(request.allowance.clone()),
             counters: Counters::default(),
             next_file: AtomicU32::new(0),
-            recording: Mutex::new(Recording { batch: Batch::new(tree), since: Instant::now() }),
+            recording: Mutex::new(Recording { batch: Batch::new(owner), since: Instant::now() }),
             directories: Mutex::new(Vec::new()),
             symlinks: Mutex::new(Vec::new()),
         });
@@ -257,7 +260,7 @@ impl Disk {
 
     fn flush(&self, recording: &mut Recording) -> Result<(), GetError> {
         recording.since = Instant::now();
-        let batch = std::mem::replace(&mut recording.batch, Batch::new(self.inner.tree));
+        let batch = std::mem::replace(&mut recording.batch, Batch::new(self.inner.owner));
         Ok(self.inner.store.write(batch)?)
     }
 
@@ -287,7 +290,7 @@ impl Disk {
         self.save()?;
         staging.finish()?;
         let home = staging.output().parent().unwrap_or(staging.output());
-        self.inner.store.move_tree(self.inner.tree, home)?;
+        self.inner.store.finish_download(self.inner.owner, home)?;
         self.forget_tries()
     }
 
@@ -311,8 +314,9 @@ impl Disk {
     /// in the staging folder, which is gone.
     fn forget_tries(&self) -> Result<(), GetError> {
         let store = &self.inner.store;
-        for tree in store.trees().iter().filter(|tree| tree.base == self.inner.staged) {
-            store.remove_tree(tree.id)?;
+        let staged = Some(self.inner.staged.as_path());
+        for owner in store.owners().iter().filter(|owner| owner.base() == staged) {
+            store.remove_owner(owner.id)?;
         }
         Ok(())
     }

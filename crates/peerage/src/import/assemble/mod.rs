@@ -31,7 +31,7 @@ use super::{
     walk::{self, Start},
 };
 use crate::store::{
-    Batch, FileRecord, Frame, Store, TreeId,
+    Batch, FileRecord, Frame, OwnerId, Store,
     os::{self, Stat},
 };
 
@@ -53,7 +53,7 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Imports what `start` names.
 pub(super) fn run(
     store: &Store,
-    tree: TreeId,
+    owner: OwnerId,
     start: &Start,
     options: &ImportOptions,
     progress: &dyn ImportProgress,
@@ -70,7 +70,7 @@ pub(super) fn run(
             scope.spawn(move || hashing::work(rules, jobs, &outcomes));
         }
         drop(outcomes_in);
-        let mut assembly = Assembly::new(store, tree, start, options, progress, rules);
+        let mut assembly = Assembly::new(store, owner, start, options, progress, rules);
         assembly.drive(jobs, &outcomes, limit)?;
         assembly.finish(start)
     })
@@ -96,7 +96,7 @@ struct Folder {
 
 struct Assembly<'a> {
     store: &'a Store,
-    tree: TreeId,
+    owner: OwnerId,
     base: PathBuf,
     options: &'a ImportOptions,
     progress: &'a dyn ImportProgress,
@@ -120,7 +120,7 @@ struct Assembly<'a> {
 impl<'a> Assembly<'a> {
     fn new(
         store: &'a Store,
-        tree: TreeId,
+        owner: OwnerId,
         start: &Start,
         options: &'a ImportOptions,
         progress: &'a dyn ImportProgress,
@@ -128,12 +128,12 @@ impl<'a> Assembly<'a> {
     ) -> Self {
         let mut assembly = Self {
             store,
-            tree,
+            owner,
             base: start.base.clone(),
             options,
             progress,
             rules,
-            batch: Batch::new(tree),
+            batch: Batch::new(owner),
             walk: Vec::new(),
             folders: HashMap::new(),
             next_folder: 0,
@@ -454,7 +454,7 @@ impl<'a> Assembly<'a> {
 
     fn flush(&mut self, over: usize) -> Result<(), ImportError> {
         if self.batch.len() > over || self.batch.block_bytes() > BATCH_BYTES {
-            let batch = std::mem::replace(&mut self.batch, Batch::new(self.tree));
+            let batch = std::mem::replace(&mut self.batch, Batch::new(self.owner));
             self.store.write(batch)?;
         }
         Ok(())
@@ -463,7 +463,7 @@ impl<'a> Assembly<'a> {
     fn finish(mut self, start: &Start) -> Result<Imported, ImportError> {
         self.flush(0)?;
         let Some((built, is_dir)) = self.root else { return Err(ImportError::Nothing) };
-        self.store.set_root(self.tree, built.cid)?;
+        self.store.set_root(self.owner, built.cid)?;
         self.store.sync()?;
         // The database grows by doubling; what it does not need goes back now
         // rather than when the store is closed, which may be days later.
@@ -475,7 +475,7 @@ impl<'a> Assembly<'a> {
             files: self.files,
             total_bytes: self.total_bytes,
             dag_size: built.total_size,
-            tree: self.tree,
+            owner: self.owner,
         })
     }
 }

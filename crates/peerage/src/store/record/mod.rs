@@ -6,7 +6,7 @@ use unsigned_varint::{decode, encode};
 
 use peerage_core::data::unixfs::{Metadata, Mtime};
 
-use super::{StoreError, TreeId, os, tables::BlockKey};
+use super::{OwnerId, StoreError, os, tables::BlockKey};
 
 /// Appends `value` as an unsigned varint.
 pub(super) fn put(out: &mut Vec<u8>, value: u64) {
@@ -73,10 +73,10 @@ pub(super) struct Entry {
     pub(super) references: Vec<Reference>,
 }
 
-/// A block that the store keeps, for as long as a tree owns it.
+/// A block that the store keeps, for as long as an owner owns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Kept {
-    pub(super) owners: Vec<TreeId>,
+    pub(super) owners: Vec<OwnerId>,
     pub(super) place: Place,
 }
 
@@ -100,7 +100,7 @@ impl Place {
 /// A block that is a range of a user's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
-    pub(super) tree: TreeId,
+    pub(super) owner: OwnerId,
     pub(super) file: u32,
     /// Offset and length in bytes; `None` for the whole file.
     pub(super) part: Option<(u64, u64)>,
@@ -176,7 +176,7 @@ impl Kept {
     fn decode(tag: u64, reader: &mut Reader<'_>) -> Result<Self, StoreError> {
         let mut owners = Vec::new();
         for _ in 0..reader.number()? {
-            owners.push(TreeId(reader.small()?));
+            owners.push(OwnerId(reader.small()?));
         }
         let len = reader.number()?;
         let place = if tag == TAG_HERE {
@@ -192,7 +192,7 @@ impl Reference {
     fn encode(&self, out: &mut Vec<u8>) {
         let part = if self.part.is_some() { FLAG_PART } else { 0 };
         put(out, TAG_REFERENCE + part + 4 * self.around as u64);
-        put(out, self.tree.0.into());
+        put(out, self.owner.0.into());
         put(out, self.file.into());
         if let Some((offset, len)) = self.part {
             put(out, offset);
@@ -204,13 +204,13 @@ impl Reference {
         let flags = tag.checked_sub(TAG_REFERENCE).ok_or_else(|| reader.damaged())?;
         let around = usize::try_from(flags / 4).ok().and_then(|index| Around::ALL.get(index));
         let around = *around.ok_or_else(|| reader.damaged())?;
-        let tree = TreeId(reader.small()?);
+        let owner = OwnerId(reader.small()?);
         let file = reader.small()?;
         let part = match flags & FLAG_PART {
             0 => None,
             _ => Some((reader.number()?, reader.number()?)),
         };
-        Ok(Self { tree, file, part, around })
+        Ok(Self { owner, file, part, around })
     }
 }
 
@@ -223,10 +223,10 @@ pub struct Modified {
     pub nanoseconds: u32,
 }
 
-/// A user's file, as recorded under its tree.
+/// A user's file, as recorded under its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRecord {
-    /// The path below the tree's base; empty when the base is the file itself.
+    /// The path below the owner's base; empty when the base is the file itself.
     pub path: PathBuf,
     /// The file's size in bytes.
     pub size: u64,
@@ -417,5 +417,6 @@ pub(super) fn block_key(secret: &[u8; 32], cid: &peerage_core::data::Cid) -> Blo
     key
 }
 
+mod owner;
 #[cfg(test)]
 mod tests;

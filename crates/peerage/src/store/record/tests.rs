@@ -62,15 +62,15 @@ proptest! {
             0..5,
         ),
     ) {
-        let owners: Vec<_> = owners.into_iter().map(TreeId).collect();
+        let owners: Vec<_> = owners.into_iter().map(OwnerId).collect();
         let kept = Some(Kept {
             owners,
             place: bytes.map_or(Place::Pieces { first: 7, len: 9000 }, Place::Here),
         });
         let references = parts
             .into_iter()
-            .map(|(tree, file, part, around)| Reference {
-                tree: TreeId(tree),
+            .map(|(owner, file, part, around)| Reference {
+                owner: OwnerId(owner),
                 file,
                 part,
                 around: Around::ALL[around],

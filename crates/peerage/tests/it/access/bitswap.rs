@@ -1,7 +1,13 @@
 //! Bitswap: blocks, word of blocks, and their sizes.
 
 use bytes::Bytes;
-use peerage::{access::Requester, exchange::bitswap::Bitswap, node::Node, presets, store::Batch};
+use peerage::{
+    access::Requester,
+    exchange::bitswap::Bitswap,
+    node::Node,
+    presets,
+    store::{Batch, OwnerKind},
+};
 use peerage_core::{
     data::{Block, Cid, HashKind, codec},
     exchange::bitswap::{Entry, Message, Presence, Want},
@@ -46,7 +52,7 @@ fn datas(message: &Message) -> Vec<Bytes> {
 async fn who_may_not_read_hears_what_who_asks_an_empty_peer_hears() {
     let blocks = [block(1, 5000), block(2, 50), block(3, 5000)];
     let (house, empty) = (House::new(), House::new());
-    let owner = house.store.add_tree(None, std::path::Path::new("/somewhere")).unwrap();
+    let owner = house.store.add_owner(OwnerKind::database("somewhere")).unwrap();
     let mut batch = Batch::new(owner);
     blocks.iter().for_each(|block| batch.block(block.clone()));
     house.store.write(batch).unwrap();
@@ -69,7 +75,7 @@ async fn who_may_not_read_hears_what_who_asks_an_empty_peer_hears() {
     // Others still may not; and when the owner goes, neither may it.
     let mut carol = Stranger::start().await;
     assert_eq!(hear(&mut carol, &full_node, &blocks).await, refused);
-    house.store.remove_tree(owner).unwrap();
+    house.store.remove_owner(owner).unwrap();
     assert_eq!(hear(&mut alice, &full_node, &blocks).await, refused);
 }
 
@@ -78,7 +84,7 @@ async fn one_of_two_owners_is_enough() {
     let blocks = [block(1, 5000), block(2, 50), block(3, 5000)];
     let house = House::new();
     let owners = [0; 2].map(|_| {
-        let owner = house.store.add_tree(None, std::path::Path::new("/somewhere")).unwrap();
+        let owner = house.store.add_owner(OwnerKind::database("somewhere")).unwrap();
         let mut batch = Batch::new(owner);
         blocks.iter().for_each(|block| batch.block(block.clone()));
         house.store.write(batch).unwrap();
@@ -91,7 +97,7 @@ async fn one_of_two_owners_is_enough() {
         let answer = hear(&mut alice, &node, &blocks).await;
         assert_eq!(datas(&answer).len(), 2, "{answer:?}");
     }
-    house.store.remove_tree(owners[0]).unwrap();
+    house.store.remove_owner(owners[0]).unwrap();
     let (mut bob, mut carol) = (Stranger::start().await, Stranger::start().await);
     house.rights.allow(Requester::Peer(bob.node.peer_id()), owners[0]);
     house.rights.allow(Requester::Peer(carol.node.peer_id()), owners[1]);

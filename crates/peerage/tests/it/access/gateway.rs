@@ -95,7 +95,7 @@ async fn one_owner_is_enough_and_what_it_allowed_ends_with_it() {
     let mut client = connect(&gateway, alice).await;
     assert_eq!(whole(&mut client, shared.folder).await, all(&shared));
 
-    house.store.remove_tree(open).unwrap();
+    house.store.remove_owner(open).unwrap();
     assert_alike(&gateway, &empty.gateway(), alice, &shared).await;
 
     house.rights.allow(Requester::Peer(alice), strict);
@@ -120,7 +120,7 @@ async fn an_owner_that_goes_in_the_middle_ends_the_answer() {
     for _ in 0..4 {
         soon("a block", blocks.next_verified()).await.unwrap().unwrap();
     }
-    house.store.remove_tree(open).unwrap();
+    house.store.remove_owner(open).unwrap();
     let mut after = 0;
     let error = loop {
         match soon("the end", blocks.next_verified()).await {

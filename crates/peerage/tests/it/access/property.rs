@@ -8,7 +8,7 @@ use std::{
 use peerage::{
     PeerId,
     access::Requester,
-    store::{Batch, FileRecord, Frame, TreeId},
+    store::{Batch, FileRecord, Frame, OwnerId, OwnerKind, Purpose},
 };
 use peerage_core::data::{Block, Cid, HashKind, codec};
 use proptest::prelude::*;
@@ -48,7 +48,7 @@ impl Plan {
         })
     }
 
-    fn grant(&self, house: &House, owners: &[TreeId], requesters: &[Requester]) {
+    fn grant(&self, house: &House, owners: &[OwnerId], requesters: &[Requester]) {
         for (owner, lets) in owners.iter().zip(&self.lets) {
             for requester in lets {
                 house.rights.allow(requesters[*requester], *owner);
@@ -56,9 +56,9 @@ impl Plan {
         }
     }
 
-    fn remove(&self, house: &House, owners: &[TreeId]) {
+    fn remove(&self, house: &House, owners: &[OwnerId]) {
         for owner in &self.gone {
-            house.store.remove_tree(owners[*owner]).unwrap();
+            house.store.remove_owner(owners[*owner]).unwrap();
         }
     }
 }
@@ -75,8 +75,8 @@ fn owner(
     folder: &tempfile::TempDir,
     blocks: &[Block],
     has: &BTreeSet<usize>,
-) -> TreeId {
-    let owner = house.store.add_tree(None, folder.path()).unwrap();
+) -> OwnerId {
+    let owner = house.store.add_owner(OwnerKind::files(Purpose::Shared, folder.path())).unwrap();
     let mut batch = Batch::new(owner);
     for number in has {
         let block = &blocks[*number];
@@ -105,7 +105,7 @@ proptest! {
         let blocks: Vec<Block> = (0..BLOCKS as u64)
             .map(|seed| Block::new(codec::RAW, HashKind::Sha2_256, noise(seed + 1, 300)))
             .collect();
-        let owners: Vec<TreeId> = folders
+        let owners: Vec<OwnerId> = folders
             .iter()
             .zip(&plan.has)
             .map(|(folder, has)| owner(&house, folder, &blocks, has))
@@ -130,7 +130,7 @@ proptest! {
         let cids = all(&shared);
         prop_assert_eq!(cids.len(), 12);
         let (house, lacking, requesters) = (House::new(), House::new(), requesters());
-        let owners: Vec<TreeId> = plan
+        let owners: Vec<OwnerId> = plan
             .has
             .iter()
             .map(|has| house.owner(&shared, &has.iter().map(|n| cids[*n]).collect::<Vec<_>>()))

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -10,7 +9,7 @@ use peerage::{
     PeerId,
     access::{Decision, GuardedStore, Policy, Requester},
     exchange::gateway::Gateway,
-    store::{Batch, Store, TreeId},
+    store::{Batch, OwnerId, OwnerKind, Store},
 };
 use peerage_core::data::{Block, Cid};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
@@ -20,20 +19,20 @@ use crate::gateway::support::Shared;
 
 /// Which owner lets whom read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rights(Arc<Mutex<HashSet<(Requester, TreeId)>>>);
+pub(super) struct Rights(Arc<Mutex<HashSet<(Requester, OwnerId)>>>);
 
 impl Rights {
-    pub(super) fn allow(&self, requester: Requester, owner: TreeId) {
+    pub(super) fn allow(&self, requester: Requester, owner: OwnerId) {
         self.0.lock().unwrap().insert((requester, owner));
     }
 
-    pub(super) fn take_back(&self, requester: Requester, owner: TreeId) {
+    pub(super) fn take_back(&self, requester: Requester, owner: OwnerId) {
         self.0.lock().unwrap().remove(&(requester, owner));
     }
 }
 
 impl Policy for Rights {
-    fn decide(&self, requester: &Requester, owner: TreeId) -> Decision {
+    fn decide(&self, requester: &Requester, owner: OwnerId) -> Decision {
         Decision::allow_if(self.0.lock().unwrap().contains(&(*requester, owner)))
     }
 }
@@ -58,8 +57,8 @@ impl House {
     }
 
     /// An owner of these blocks of something shared.
-    pub(super) fn owner(&self, shared: &Shared, cids: &[Cid]) -> TreeId {
-        let owner = self.store.add_tree(None, Path::new("/somewhere")).unwrap();
+    pub(super) fn owner(&self, shared: &Shared, cids: &[Cid]) -> OwnerId {
+        let owner = self.store.add_owner(OwnerKind::database("somewhere")).unwrap();
         let mut batch = Batch::new(owner);
         for cid in cids {
             batch.block(Block::verified(*cid, shared.blocks.of(cid)).unwrap());
@@ -69,7 +68,7 @@ impl House {
     }
 
     /// An owner of all of it.
-    pub(super) fn owner_of_all(&self, shared: &Shared) -> TreeId {
+    pub(super) fn owner_of_all(&self, shared: &Shared) -> OwnerId {
         self.owner(shared, &all(shared))
     }
 }

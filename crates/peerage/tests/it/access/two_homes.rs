@@ -78,7 +78,7 @@ async fn who_may_gets_it_and_who_may_not_finds_nothing() {
     let file = alice.folder.path().join("film");
     fs::write(&file, noise(1, 3 << 20)).unwrap();
     let share = alice.share(&file).await;
-    alice.rights.allow(bob.requester(), share.imported.tree);
+    alice.rights.allow(bob.requester(), share.imported.owner);
     let mut events = alice.session.events();
     let got = bob.get(&share).await.unwrap();
     assert!(fs::read(&got.path).unwrap() == fs::read(&file).unwrap());
@@ -99,7 +99,7 @@ async fn what_bitswap_serves_is_told_beside_what_the_gateway_does() {
     let file = alice.folder.path().join("film");
     fs::write(&file, noise(1, 3 << 20)).unwrap();
     let share = alice.share(&file).await;
-    let (root, owner) = (share.imported.root, share.imported.tree);
+    let (root, owner) = (share.imported.root, share.imported.owner);
     let mut events = alice.session.events();
     alice.rights.allow(bob.requester(), owner);
     bob.get(&share).await.unwrap();
@@ -139,7 +139,7 @@ async fn what_is_got_by_bitswap_right_after_something_else_is_told_by_its_own_ro
         let file = alice.folder.path().join(name);
         fs::write(&file, noise(name.len() as u64 + sizes.len() as u64, 3 << 20)).unwrap();
         let share = alice.share(&file).await;
-        alice.rights.allow(Requester::Peer(node.peer_id()), share.imported.tree);
+        alice.rights.allow(Requester::Peer(node.peer_id()), share.imported.owner);
         let session = bitswap.session(&[alices.peer_id()]).unwrap();
         let got = fetch(&session, share.imported.root).await;
         let bytes: u64 = got.blocks().values().map(|data| data.len() as u64).sum();
