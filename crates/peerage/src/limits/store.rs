@@ -11,6 +11,21 @@ pub const MAX_OWNERS: usize = 65_536;
 /// The longest name of a database, in bytes.
 pub const MAX_OWNER_NAME_BYTES: usize = 255;
 
+/// The longest name of a space of keys and values, in bytes.
+pub const MAX_SPACE_BYTES: usize = 64;
+
+/// The longest key, in bytes: long enough for a few CIDs.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// The longest value, in bytes; what is larger is better a block.
+pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
+
+/// How many keys a page of them has at most.
+pub const MAX_VALUES_PAGE: usize = 1024;
+
+/// How many bytes of keys and values a page has at most.
+pub const MAX_VALUES_PAGE_BYTES: usize = 4 * 1024 * 1024;
+
 /// How many of the user's files the store keeps open: enough for many readers at
 /// once, and far below the usual limit of 1024 descriptors a process.
 pub const MAX_OPEN_FILES: usize = 48;

@@ -5,8 +5,9 @@ use std::path::{Component, Path};
 use peerage_core::data::{Block, Cid, unixfs::Metadata};
 
 use super::{
-    OwnerId, StoreError,
+    OwnerId, StoreError, ValueChange,
     record::{Around, FileRecord, Reference},
+    values::{check_change, check_space},
 };
 
 /// What goes around a file's bytes to make them the block.
@@ -20,7 +21,7 @@ pub enum Frame {
     Inline(Metadata),
 }
 
-/// Blocks, files and references that are written to a store in one transaction.
+/// Blocks, files, references and values that are written to a store in one transaction.
 ///
 /// Everything in it belongs to one owner, and goes when the owner is removed.
 /// Keep batches to some ten thousand records: a batch is held in memory.
@@ -33,6 +34,8 @@ pub struct Batch {
     pub(super) references: Vec<(Cid, Reference)>,
     /// The metadata around the bytes of the files that are one block.
     pub(super) inline: Vec<(u32, Metadata)>,
+    /// Keys and values, each with its space.
+    pub(super) values: Vec<(String, ValueChange)>,
 }
 
 impl Batch {
@@ -46,6 +49,7 @@ impl Batch {
             files: Vec::new(),
             references: Vec::new(),
             inline: Vec::new(),
+            values: Vec::new(),
         }
     }
 
@@ -53,6 +57,19 @@ impl Batch {
     pub fn block(&mut self, block: Block) {
         self.block_bytes += block.data().len();
         self.blocks.push(block);
+    }
+
+    /// Sets or removes a key of the owner's, in one of its spaces
+    /// ([`Store::values_of`](super::Store::values_of)).
+    ///
+    /// # Errors
+    ///
+    /// When the space's name, the key or the value is too long.
+    pub fn value(&mut self, space: &str, change: ValueChange) -> Result<(), StoreError> {
+        check_space(space)?;
+        check_change(&change)?;
+        self.values.push((space.to_owned(), change));
+        Ok(())
     }
 
     /// A user's file, under a number that the caller chooses: unique in the
@@ -95,10 +112,10 @@ impl Batch {
         self.references.push((cid, Reference { owner: self.owner, file, part, around }));
     }
 
-    /// The number of records in the batch: blocks, files and references.
+    /// The number of records in the batch: blocks, files, references and values.
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.blocks.len() + self.files.len() + self.references.len()
+        self.blocks.len() + self.files.len() + self.references.len() + self.values.len()
     }
 
     /// The bytes of the blocks in the batch.

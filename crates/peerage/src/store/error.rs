@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use peerage_core::Advice;
 
 use super::OwnerId;
-use crate::limits::MAX_OWNERS;
+use crate::limits::{MAX_KEY_BYTES, MAX_OWNERS, MAX_VALUE_BYTES};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -77,13 +77,25 @@ pub enum StoreError {
         /// The file's number.
         file: u32,
     },
-    /// The store was written by a newer or unknown version.
-    #[error("the store has format {found}, this version reads format {known}")]
-    UnknownFormat {
+    /// A newer version wrote the store. Its file was not touched.
+    #[error("the store has format {found}, this version knows those up to {known}")]
+    NewerFormat {
         /// The format number found.
         found: u64,
         /// The format number that this version writes.
         known: u64,
+    },
+    /// A key is longer than the store takes.
+    #[error("a key of {bytes} bytes is too long: {MAX_KEY_BYTES} are the most")]
+    KeyTooLong {
+        /// The key's size.
+        bytes: usize,
+    },
+    /// A value is longer than the store takes.
+    #[error("a value of {bytes} bytes is too long: {MAX_VALUE_BYTES} are the most")]
+    ValueTooLong {
+        /// The value's size.
+        bytes: usize,
     },
     /// A record in the store does not decode.
     #[error("the store's {table} table is damaged")]
@@ -116,9 +128,11 @@ impl Advice for StoreError {
             Self::FileUnreadable { .. } => Some("check its permissions and its disk"),
             Self::BadPath { .. } | Self::NoSuchOwner { .. } | Self::NoFolder { .. } => None,
             Self::TooManyOwners => Some("remove what is not needed any more"),
+            Self::KeyTooLong { .. } => Some("choose a shorter key"),
+            Self::ValueTooLong { .. } => Some("split it, or keep it as blocks"),
             Self::NameTooLong { .. } => Some("choose a shorter name"),
             Self::NoSuchFile { .. } => Some("record the file first"),
-            Self::UnknownFormat { .. } => Some("update peerage"),
+            Self::NewerFormat { .. } => Some("use a newer peerage"),
             Self::Damaged { .. } => Some("remove the store and share again"),
             Self::Folder { .. } => Some("check the folder and its disk"),
             Self::Database(_) => Some("check the disk's free space and health"),

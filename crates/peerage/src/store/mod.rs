@@ -12,7 +12,8 @@
 //! last of them is removed ([`Store::remove_owner`]). An owner with files has a
 //! base folder that their paths start from, so moving the folder is one small
 //! write ([`Store::move_owner`]). [`Store::owners`] tells what is here, and by
-//! its kind why.
+//! its kind why. Beside blocks, an owner may have keys and values
+//! ([`Store::values_of`]).
 //!
 //! All methods block on the disk for a short time; asynchronous code calls them
 //! from `spawn_blocking` or threads of its own.
@@ -20,6 +21,8 @@
 mod batch;
 mod error;
 mod files;
+mod held;
+mod migrate;
 pub(crate) mod os;
 mod owner;
 mod owners;
@@ -27,6 +30,7 @@ mod read;
 mod record;
 mod sweep;
 mod tables;
+mod values;
 mod write;
 
 use std::{
@@ -43,7 +47,10 @@ use peerage_core::data::Cid;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase as _, StorageBackend};
 use tokio::sync::watch;
 
-use self::files::{ChangedFiles, OpenFiles};
+use self::{
+    files::{ChangedFiles, OpenFiles},
+    held::Held,
+};
 
 pub use self::{
     batch::{Batch, Frame},
@@ -51,6 +58,7 @@ pub use self::{
     files::ChangedFile,
     owner::{DownloadState, Owner, OwnerId, OwnerKind, Purpose},
     record::{FileRecord, Modified},
+    values::{KeyValue, ValueChange, Values, ValuesPage},
 };
 use crate::limits::MAX_WRITES_UNSYNCED;
 
@@ -107,8 +115,10 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::InUse`] when another process has it open; others when the
-    /// folder cannot be made, or what is in it is not a store that we read.
+    /// [`StoreError::InUse`] when another process has it open,
+    /// [`StoreError::NewerFormat`] when a newer version wrote it, which leaves
+    /// the file as it is; others when the folder cannot be made, or what is in
+    /// it is not a store. One of an older version becomes one of this.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         let folder = |source| StoreError::Folder { path: dir.to_path_buf(), source };
         crate::files::private_folder(dir).map_err(folder)?;
@@ -137,11 +147,15 @@ impl Store {
     ///
     /// When the backend fails, or what is in it is not a store that we read.
     pub fn with_backend(backend: impl StorageBackend) -> Result<Self, StoreError> {
+        // A store that is newer is refused untouched.
+        let backend = Held::new(backend);
         let database = redb::Builder::new()
             .set_cache_size(CACHE_BYTES)
-            .create_with_backend(backend)
+            .create_with_backend(backend.clone())
             .map_err(|error: DatabaseError| StoreError::from(error))?;
-        let secret = secret_of(&database)?;
+        let found = tables::read_format(&database.begin_read()?)?;
+        backend.release().map_err(redb::StorageError::Io)?;
+        let secret = prepare(&database, found)?;
         let owners = owners::load(&database.begin_read()?)?;
         let inner = Inner {
             database: RwLock::new(database),
@@ -250,14 +264,22 @@ impl Drop for Inner {
     }
 }
 
-fn secret_of(database: &Database) -> Result<[u8; 32], StoreError> {
-    if let Some(secret) = tables::read_secret(&database.begin_read()?)? {
-        return Ok(secret);
+/// Makes the store what this version writes; its secret.
+fn prepare(database: &Database, found: Option<(u64, [u8; 32])>) -> Result<[u8; 32], StoreError> {
+    match found {
+        Some((tables::FORMAT, secret)) => Ok(secret),
+        Some((1, secret)) => {
+            migrate::from_format_1(database, &secret)?;
+            Ok(secret)
+        }
+        Some(_) => Err(StoreError::Damaged { table: "meta" }),
+        None => {
+            let transaction = database.begin_write()?;
+            let secret = tables::prepare(&transaction)?;
+            transaction.commit()?;
+            Ok(secret)
+        }
     }
-    let transaction = database.begin_write()?;
-    let secret = tables::prepare(&transaction)?;
-    transaction.commit()?;
-    Ok(secret)
 }
 
 /// Opens the database's file, which only its owner may read: it has the names

@@ -9,6 +9,9 @@ use peerage_core::data::Cid;
 pub struct OwnerId(pub(super) u32);
 
 impl OwnerId {
+    /// Owns what format 1 kept without an owner; no other owner gets it.
+    pub(super) const UNTIED: Self = Self(0);
+
     /// The owner's number, to name it in a file of one's own.
     #[must_use]
     pub const fn number(self) -> u32 {

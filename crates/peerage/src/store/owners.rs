@@ -264,3 +264,8 @@ fn next_owner(transaction: &WriteTransaction) -> Result<OwnerId, StoreError> {
     meta.insert(META_NEXT_OWNER, next.to_le_bytes().as_slice())?;
     Ok(OwnerId(next))
 }
+
+/// Whether an owner is in the store.
+pub(super) fn is_live(transaction: &WriteTransaction, owner: OwnerId) -> Result<bool, StoreError> {
+    Ok(transaction.open_table(OWNERS)?.get(owner.0)?.is_some())
+}

@@ -10,14 +10,14 @@ use peerage_core::data::{
     unixfs::Metadata,
     verify,
 };
-use redb::{ReadTransaction, ReadableDatabase as _};
+use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable, WriteTransaction};
 
 use super::{
     OwnerId, Store, StoreError,
     files::{FileKey, OpenFile, ReadRange},
     lock,
     record::{Around, Entry, FileGroup, Place, Reference, StoredFile, block_key, group_of},
-    tables::{BLOCKS, FILES, PIECES},
+    tables::{BLOCKS, BlockKey, FILES, PIECES},
 };
 
 /// The multihash code of a "hash" that is the data itself.
@@ -226,6 +226,27 @@ fn read_stored(transaction: &ReadTransaction, key: FileKey) -> Result<StoredFile
 }
 
 fn read_kept(transaction: &ReadTransaction, place: &Place) -> Result<Bytes, StoreError> {
+    match place {
+        Place::Here(bytes) => Ok(Bytes::copy_from_slice(bytes)),
+        Place::Pieces { .. } => read_place(&transaction.open_table(PIECES)?, place),
+    }
+}
+
+/// The block under a key while a transaction writes, if the store keeps it.
+pub(super) fn kept_in(
+    transaction: &WriteTransaction,
+    key: &BlockKey,
+) -> Result<Option<Bytes>, StoreError> {
+    let blocks = transaction.open_table(BLOCKS)?;
+    let Some(bytes) = blocks.get(key)? else { return Ok(None) };
+    let Some(kept) = Entry::decode(bytes.value())?.kept else { return Ok(None) };
+    read_place(&transaction.open_table(PIECES)?, &kept.place).map(Some)
+}
+
+fn read_place(
+    pieces: &impl ReadableTable<u64, &'static [u8]>,
+    place: &Place,
+) -> Result<Bytes, StoreError> {
     let (first, len) = match place {
         Place::Here(bytes) => return Ok(Bytes::copy_from_slice(bytes)),
         Place::Pieces { first, len } => (*first, *len),
@@ -234,7 +255,7 @@ fn read_kept(transaction: &ReadTransaction, place: &Place) -> Result<Bytes, Stor
     let len =
         usize::try_from(len).ok().filter(|len| *len <= MAX_BLOCK_BYTES).ok_or_else(damaged)?;
     let mut out = Vec::with_capacity(len);
-    for row in transaction.open_table(PIECES)?.range(first..)? {
+    for row in pieces.range(first..)? {
         out.extend_from_slice(row?.1.value());
         if out.len() >= len {
             break;

@@ -4,8 +4,10 @@ use redb::{ReadableTable as _, WriteTransaction};
 
 use super::{
     OwnerId, Store, StoreError,
+    owners::is_live,
     record::{Entry, Place},
-    tables::{BLOCKS, BlockKey, FILES, META, META_SWEEP, OWNERS, PIECES},
+    tables::{BLOCKS, BlockKey, FILES, META, META_SWEEP, OWNERS, PIECES, VALUES},
+    values::owner_of,
     write::remove_pieces,
 };
 
@@ -17,6 +19,7 @@ impl Store {
     /// Removes what belongs to no owner.
     pub(super) fn sweep(&self) -> Result<(), StoreError> {
         while self.in_transaction(sweep_files)? {}
+        while self.in_transaction(sweep_values)? {}
         let mut from = Some(BlockKey::default());
         while let Some(key) = from {
             from = self.in_transaction(|transaction| sweep_blocks(transaction, &key))?;
@@ -26,11 +29,6 @@ impl Store {
             Ok(())
         })
     }
-}
-
-/// Whether an owner is in the store.
-pub(super) fn is_live(transaction: &WriteTransaction, owner: OwnerId) -> Result<bool, StoreError> {
-    Ok(transaction.open_table(OWNERS)?.get(owner.0)?.is_some())
 }
 
 /// Removes a batch of file records whose owner is gone; whether more may follow.
@@ -54,6 +52,33 @@ fn sweep_files(transaction: &WriteTransaction) -> Result<bool, StoreError> {
     let mut files = transaction.open_table(FILES)?;
     for key in &dead {
         files.remove(key)?;
+    }
+    Ok(!dead.is_empty())
+}
+
+/// Removes a batch of values whose owner is gone; whether more may follow.
+fn sweep_values(transaction: &WriteTransaction) -> Result<bool, StoreError> {
+    let mut dead = Vec::new();
+    let mut values = transaction.open_table(VALUES)?;
+    let mut from = 0;
+    while let Some(row) = values.range((from, "", [].as_slice())..)?.next() {
+        let whose = row?.0.value().0;
+        if let Some(owner) = owner_of(whose)
+            && !is_live(transaction, owner)?
+        {
+            let rows = values.range((whose, "", [].as_slice())..(whose + 1, "", [].as_slice()))?;
+            for row in rows.take(SWEEP_BATCH) {
+                let (key, _) = row?;
+                let (_, space, key) = key.value();
+                dead.push((whose, space.to_owned(), key.to_vec()));
+            }
+            break;
+        }
+        let Some(next) = whose.checked_add(1) else { break };
+        from = next;
+    }
+    for (whose, space, key) in &dead {
+        values.remove((*whose, space.as_str(), key.as_slice()))?;
     }
     Ok(!dead.is_empty())
 }

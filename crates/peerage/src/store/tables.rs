@@ -6,6 +6,7 @@
 //! * `files`: (owner, file number / 64) -> up to 64 files, their paths
 //!   front-coded ([`super::record::FileGroup`]).
 //! * `blocks`: 12-byte key -> where the block is ([`super::record::Entry`]).
+//! * `values`: (owner + 1 or 0 for nobody, space, key) -> value.
 //! * `pieces`: number -> part of a kept block that is too large for `blocks`.
 //!
 //! A block's key is the head of a keyed hash of its multihash. The key is the
@@ -21,6 +22,11 @@ pub(super) const OWNERS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new(
 pub(super) const FILES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("files");
 pub(super) const BLOCKS: TableDefinition<'_, &BlockKey, &[u8]> = TableDefinition::new("blocks");
 pub(super) const PIECES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("pieces");
+
+pub(super) const VALUES: TableDefinition<'_, ValueKey, &[u8]> = TableDefinition::new("values");
+
+/// What `values` is keyed by.
+pub(super) type ValueKey = (u64, &'static str, &'static [u8]);
 
 /// What `blocks` is keyed by.
 pub(super) type BlockKey = [u8; 12];
@@ -41,6 +47,7 @@ pub(super) fn prepare(transaction: &WriteTransaction) -> Result<[u8; 32], StoreE
     transaction.open_table(FILES)?;
     transaction.open_table(BLOCKS)?;
     transaction.open_table(PIECES)?;
+    transaction.open_table(VALUES)?;
     let mut meta = transaction.open_table(META)?;
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)?;
@@ -49,9 +56,21 @@ pub(super) fn prepare(transaction: &WriteTransaction) -> Result<[u8; 32], StoreE
     Ok(secret)
 }
 
-/// The store's secret, once its format is known to be ours; `None` in a store
-/// that was never prepared.
-pub(super) fn read_secret(transaction: &ReadTransaction) -> Result<Option<[u8; 32]>, StoreError> {
+/// Writes the number of the format described above.
+pub(super) fn write_format(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut meta = transaction.open_table(META)?;
+    meta.insert(META_FORMAT, FORMAT.to_le_bytes().as_slice())?;
+    Ok(())
+}
+
+/// A store's format and its secret; `None` in a store that was never prepared.
+///
+/// # Errors
+///
+/// [`StoreError::NewerFormat`] when it is not known, whatever else is there.
+pub(super) fn read_format(
+    transaction: &ReadTransaction,
+) -> Result<Option<(u64, [u8; 32])>, StoreError> {
     const DAMAGED: StoreError = StoreError::Damaged { table: "meta" };
     let meta = match transaction.open_table(META) {
         Ok(table) => table,
@@ -60,9 +79,9 @@ pub(super) fn read_secret(transaction: &ReadTransaction) -> Result<Option<[u8; 3
     };
     let number = meta.get(META_FORMAT)?.ok_or(DAMAGED)?;
     let found = u64::from_le_bytes(number.value().try_into().map_err(|_| DAMAGED)?);
-    if found != FORMAT {
-        return Err(StoreError::UnknownFormat { found, known: FORMAT });
+    if found > FORMAT {
+        return Err(StoreError::NewerFormat { found, known: FORMAT });
     }
     let secret = meta.get(META_SECRET)?.ok_or(DAMAGED)?;
-    Ok(Some(secret.value().try_into().map_err(|_| DAMAGED)?))
+    Ok(Some((found, secret.value().try_into().map_err(|_| DAMAGED)?)))
 }

@@ -7,9 +7,10 @@ use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransacti
 
 use super::{
     Batch, FileRecord, OwnerId, Store, StoreError, lock,
+    owners::is_live,
     record::{Entry, FileGroup, Kept, Place, Reference, block_key, group_of},
-    sweep::is_live,
     tables::{BLOCKS, BlockKey, FILES, PIECES},
+    values::write_values,
 };
 use crate::limits::MAX_BLOCK_REFERENCES;
 
@@ -43,7 +44,7 @@ impl Store {
     /// neither, and others when the disk fails.
     pub fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let owner = batch.owner;
-        let Batch { blocks, mut files, references, mut inline, .. } = batch;
+        let Batch { blocks, mut files, references, mut inline, values, .. } = batch;
         // Stable, so that the last of several records for one number wins.
         files.sort_by_key(|(number, _)| *number);
         inline.sort_by_key(|(number, _)| *number);
@@ -59,6 +60,9 @@ impl Store {
         write_files(&transaction.redb, owner, files)?;
         write_inline(&transaction.redb, owner, inline)?;
         write_blocks(&transaction.redb, owner, changes)?;
+        for (space, change) in values {
+            write_values(&transaction.redb, Some(owner), &space, &[change])?;
+        }
         transaction.commit()?;
 
         if !numbers.is_empty() {

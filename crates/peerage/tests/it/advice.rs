@@ -256,11 +256,12 @@ fn of_the_node() -> Errors {
         boxed([ShareError::Import(import), ShareError::Link(LinkError::BadCid)]),
         boxed([ImportError::Nothing, ImportError::TooManyFiles, ImportError::Cancelled]),
         boxed([OpenError::Store(changed), OpenError::Http { address: place(), source: system() }]),
+        boxed([StoreError::KeyTooLong { bytes: 9 }, StoreError::ValueTooLong { bytes: 9 }]),
         boxed([StoreError::TooManyOwners, StoreError::NameTooLong { bytes: 300, most: 255 }]),
         boxed([
             StoreError::InUse { path: HOSTILE.into() },
             StoreError::FileUnreadable { path: HOSTILE.into(), source: system() },
-            StoreError::UnknownFormat { found: 9, known: 1 },
+            StoreError::NewerFormat { found: 9, known: 1 },
             StoreError::Damaged { table: "blocks" },
             StoreError::Folder { path: HOSTILE.into(), source: system() },
         ]),

@@ -1,7 +1,9 @@
 //! The store, on each of its backends.
 
+mod format;
 mod lossy;
 mod owners;
+mod values;
 
 use std::{
     fs::{self, File},

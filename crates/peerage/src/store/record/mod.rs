@@ -1,6 +1,6 @@
 //! How records are laid out in the database: varints, in the order written.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use unsigned_varint::{decode, encode};
 
@@ -280,6 +280,11 @@ impl FileGroup {
         Some(&self.files[index].1)
     }
 
+    /// The paths of the files.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(_, file)| file.record.path.as_path())
+    }
+
     /// Adds or replaces a file; the metadata around its bytes stays.
     pub(super) fn set(&mut self, place: u32, record: FileRecord) {
         match self.files.binary_search_by_key(&place, |(place, _)| *place) {
@@ -418,5 +423,7 @@ pub(super) fn block_key(secret: &[u8; 32], cid: &peerage_core::data::Cid) -> Blo
 }
 
 mod owner;
+
+pub(super) use owner::read_root;
 #[cfg(test)]
 mod tests;
