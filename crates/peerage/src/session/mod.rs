@@ -1,6 +1,7 @@
 //! A running peer of one home: its node, its store, what it serves, and what it
 //! finds. What an application holds.
 
+mod block;
 mod error;
 mod get;
 mod import;
@@ -14,6 +15,7 @@ mod stream;
 mod ways;
 
 pub use self::{
+    block::BlockError,
     error::{OpenError, ShareError},
     link::{Share, provider_at},
     options::{SessionOptions, Wide},

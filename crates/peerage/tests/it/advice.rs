@@ -12,7 +12,7 @@ use peerage::{
     hub::{HubError, RelayServerError},
     import::ImportError,
     node::{AcceptError, AddressFailure, ConnectError, OpenStreamError, PingError, SpawnError},
-    session::{OpenError, ShareError},
+    session::{BlockError, OpenError, ShareError},
     store::StoreError,
 };
 use peerage_core::{
@@ -256,6 +256,10 @@ fn of_the_node() -> Errors {
         boxed([ShareError::Import(import), ShareError::Link(LinkError::BadCid)]),
         boxed([ImportError::Nothing, ImportError::TooManyFiles, ImportError::Cancelled]),
         boxed([OpenError::Store(changed), OpenError::Http { address: place(), source: system() }]),
+        boxed([
+            BlockError::NotFound { cid: cid(), asked: 0 },
+            BlockError::TooLate { cid: cid(), within: Duration::from_secs(1) },
+        ]),
         boxed([StoreError::KeyTooLong { bytes: 9 }, StoreError::ValueTooLong { bytes: 9 }]),
         boxed([StoreError::TooManyOwners, StoreError::NameTooLong { bytes: 300, most: 255 }]),
         boxed([

@@ -18,6 +18,7 @@ mod mainline;
 mod node;
 mod parts;
 mod published;
+mod session_block;
 mod support;
 mod tracker;
 
