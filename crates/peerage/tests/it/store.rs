@@ -1,6 +1,7 @@
 //! The store, on each of its backends.
 
 mod format;
+mod kept_home;
 mod lossy;
 mod owners;
 mod values;
