@@ -98,8 +98,10 @@ impl Session {
     }
 
     async fn keep_block(&self, owner: OwnerId, block: Block) -> Result<(), StoreError> {
-        let store = self.inner.store.clone();
-        blocking(move || store.put(owner, &[block.detached()])).await
+        let (store, cid) = (self.inner.store.clone(), *block.cid());
+        blocking(move || store.put(owner, &[block.detached()])).await?;
+        self.inner.bitswap.arrived(&[cid]);
+        Ok(())
     }
 
     async fn fetch_block(&self, cid: Cid) -> Result<Block, BlockError> {

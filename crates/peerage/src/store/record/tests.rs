@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 
+use peerage_core::data::{HashKind, codec, hash};
+
 use super::*;
+use crate::store::{DownloadState, Owner, OwnerKind, Purpose};
 
 fn file(path: &str, size: u64, modified: Option<(i64, u32)>) -> FileRecord {
     let modified = modified.map(|(seconds, nanoseconds)| Modified { seconds, nanoseconds });
@@ -51,6 +54,7 @@ proptest! {
     fn damage_is_an_error_not_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = FileGroup::decode(&bytes);
         let _ = Entry::decode(&bytes);
+        let _ = Owner::decode(OwnerId(1), &bytes);
     }
 
     #[test]
@@ -79,4 +83,30 @@ proptest! {
         let entry = Entry { kept, references };
         prop_assert_eq!(Entry::decode(&entry.encode()).unwrap(), entry);
     }
+
+    #[test]
+    fn owners_come_back(kind in kind()) {
+        let owner = Owner { id: OwnerId(7), kind };
+        let bytes = owner.kind.encode().unwrap();
+        prop_assert_eq!(Owner::decode(OwnerId(7), &bytes).unwrap(), owner);
+    }
+}
+
+/// Owners of every kind.
+fn kind() -> impl Strategy<Value = OwnerKind> {
+    let base = "/[a-z/]{0,20}".prop_map(PathBuf::from);
+    let cid = any::<[u8; 8]>().prop_map(|data| hash(codec::RAW, HashKind::Sha2_256, &data));
+    let root = proptest::option::of(cid.clone());
+    prop_oneof![
+        (base.clone(), any::<bool>(), root.clone()).prop_map(|(base, is_shared, root)| {
+            let purpose = if is_shared { Purpose::Shared } else { Purpose::Added };
+            OwnerKind::Files { base, purpose, root }
+        }),
+        (base, any::<bool>(), cid.clone()).prop_map(|(base, is_got, root)| {
+            let state = if is_got { DownloadState::Got } else { DownloadState::Getting };
+            OwnerKind::Download { base, state, root }
+        }),
+        ("\\PC{0,20}", root).prop_map(|(name, root)| OwnerKind::Database { name, root }),
+        cid.prop_map(|root| OwnerKind::Pin { root }),
+    ]
 }
