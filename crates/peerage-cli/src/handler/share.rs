@@ -16,7 +16,6 @@ use peerage::{
     exchange::serving::{Served, ServingEvent},
     import::{ImportError, ImportOptions, ImportProgress, ImportWarning, Imported},
     session::{Share, ShareError},
-    store::Purpose,
     text::{FileName, Platform},
 };
 use tokio::{
