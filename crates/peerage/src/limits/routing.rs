@@ -41,5 +41,14 @@ pub const MAX_YAMUX_FRAME_BYTES: u32 = 256 * 1024;
 
 // --- relays and hubs ---
 
-/// How many relays a node keeps in mind; it holds a connection with the nearest.
+/// How many relays of its hubs a node keeps in mind; it holds a connection with
+/// the nearest. Each hub has the same share.
 pub const MAX_RELAYS: usize = 8;
+
+/// How many relays of other peers are in use for connections to them at once:
+/// each is a connection that whoever named the relay has us open.
+pub const MAX_BORROWED_RELAYS: usize = 32;
+
+/// How many of them one peer may be reached over at once: it is at home at one,
+/// and was at another when it moves.
+pub const MAX_BORROWED_RELAYS_PER_PEER: usize = 2;

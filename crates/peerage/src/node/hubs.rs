@@ -54,6 +54,11 @@ impl Hubs {
         self.0.iter().any(|hub| hub.peer == *peer)
     }
 
+    /// How many hubs there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether a hub is the first of all, in an order that is the same for all
     /// peers with these hubs.
     pub(super) fn is_first(&self, peer: &PeerId) -> bool {

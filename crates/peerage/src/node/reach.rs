@@ -77,13 +77,14 @@ impl<P: Part> Actor<P> {
     pub(super) fn use_relays(&self, hub: &PeerId, addresses: &[Multiaddr]) {
         let Some(roaming) = &self.whereabouts.roaming else { return };
         let urls: Vec<_> = addresses.iter().filter_map(relay_url).collect();
-        let roaming = roaming.clone();
-        let later = if self.hubs.is_first(hub) { Duration::ZERO } else { OTHER_RELAYS_LATER };
+        if urls.is_empty() {
+            return;
+        }
+        let (roaming, hub, hubs) = (roaming.clone(), *hub, self.hubs.len());
+        let later = if self.hubs.is_first(&hub) { Duration::ZERO } else { OTHER_RELAYS_LATER };
         tokio::spawn(async move {
             tokio::time::sleep(later).await;
-            for url in urls {
-                roaming.add_relay(url).await;
-            }
+            roaming.set_hub_relays(hub, &urls, hubs).await;
         });
     }
 

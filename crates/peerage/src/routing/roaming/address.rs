@@ -7,6 +7,8 @@ use libp2p::identity::{KeyType, PublicKey, ed25519};
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
+use super::names::{inside, outside};
+
 /// The multihash that holds a public key itself.
 const IDENTITY: u64 = 0;
 
@@ -19,13 +21,13 @@ pub(super) enum Place {
     Socket(SocketAddr),
 }
 
-/// A peer and where to send packets for it.
+/// A peer and where to send packets for it, as the endpoint takes it.
 pub(super) fn target(address: &Multiaddr) -> Option<EndpointAddr> {
     let mut place = address.clone();
     let Some(Protocol::P2p(peer)) = place.pop() else { return None };
     let id = endpoint_id(&peer)?;
     Some(match read(&place)? {
-        Place::Relay(url) => EndpointAddr::new(id).with_relay_url(url),
+        Place::Relay(url) => EndpointAddr::new(id).with_relay_url(inside(&url)?),
         Place::Socket(socket) => EndpointAddr::new(id).with_ip_addr(socket),
     })
 }
@@ -101,10 +103,10 @@ fn socket(address: &Multiaddr) -> Option<SocketAddr> {
     parts.next().is_none().then_some((ip, port).into())
 }
 
-/// The address of where packets go, or come from.
+/// The address of where packets go, or come from, as the endpoint says it.
 pub(super) fn multiaddr(place: &TransportAddr) -> Option<Multiaddr> {
     match place {
-        TransportAddr::Relay(url) => relay_address(url),
+        TransportAddr::Relay(url) => relay_address(&outside(url)),
         TransportAddr::Ip(socket) => Some(of_socket(*socket)),
         _ => None,
     }

@@ -6,19 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use iroh::endpoint::{
-    BindOpts, IdleTimeout, InvalidSocketAddr, PortmapperConfig, QuicTransportConfig, VarInt,
+    BindOpts, Connection, IdleTimeout, InvalidSocketAddr, PortmapperConfig, QuicTransportConfig, VarInt,
     presets,
 };
-use iroh::{Endpoint, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher as _};
+use iroh::dns::DnsResolver;
+use iroh::{
+    Endpoint, EndpointAddr, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher as _,
+};
+use libp2p::PeerId;
 use libp2p::identity::Keypair;
 
 use peerage_core::Advice;
 
 use crate::limits::{
-    MAX_QUIC_STREAM_WINDOW, MAX_RELAYS, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH,
+    MAX_QUIC_STREAM_WINDOW, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH,
 };
 
 use super::congestion::Bbr;
+use super::names::{Names, inside, outside};
+use super::relays::{Borrowed, Relays};
 use super::{ALPN, certificate, relay_address};
 use crate::routing::Network;
 
@@ -41,11 +47,16 @@ impl Advice for BindError {
     }
 }
 
+/// A connection, and the relays that are borrowed for it.
+type Connected = (Connection, Vec<Borrowed>);
+
 /// The endpoint; a cheap handle.
 #[derive(Debug, Clone)]
 pub(crate) struct Roaming {
     endpoint: Endpoint,
-    relays: RelayMap,
+    /// Those of our hubs, which the endpoint measures.
+    measured: RelayMap,
+    relays: Relays,
 }
 
 impl Roaming {
@@ -65,11 +76,12 @@ impl Roaming {
         };
         let failed = |error: InvalidSocketAddr| BindError(error.to_string());
         let if_possible = BindOpts::default().set_is_required(false);
-        let relays = RelayMap::empty();
+        let (measured, relays) = (RelayMap::empty(), Relays::default());
         let endpoint = Endpoint::builder(presets::Minimal)
             .secret_key(SecretKey::from_bytes(&secret))
             .alpns(vec![ALPN.to_vec()])
-            .relay_mode(RelayMode::Custom(relays.clone()))
+            .relay_mode(RelayMode::Custom(measured.clone()))
+            .dns_resolver(DnsResolver::custom(Names::new(relays.clone())))
             .ca_tls_config(certificate::trust())
             .portmapper_config(ports)
             .transport_config(transport_config())
@@ -80,7 +92,7 @@ impl Roaming {
             .bind()
             .await
             .map_err(|error| BindError(format!("{error:#}")))?;
-        Ok(Some(Self { endpoint, relays }))
+        Ok(Some(Self { endpoint, measured, relays }))
     }
 
     /// The endpoint itself.
@@ -88,31 +100,41 @@ impl Roaming {
         &self.endpoint
     }
 
-    /// Makes a relay one of those that this node keeps a connection with: it
-    /// is reached through the nearest. Whether there was room for it.
-    pub(crate) async fn add_relay(&self, url: RelayUrl) -> bool {
-        if self.relays.contains(&url) {
-            return true;
+    /// Takes the relays that a hub names as those at which this node may be at
+    /// home, instead of those that it named before; each of `hubs` hubs has the
+    /// same share of the room.
+    pub(crate) async fn set_hub_relays(&self, hub: PeerId, urls: &[RelayUrl], hubs: usize) {
+        let change = self.relays.set_hub(hub, urls.iter().filter_map(inside).collect(), hubs);
+        for url in change.new {
+            let discovery = iroh_relay::RelayQuicConfig::new(ADDRESS_DISCOVERY_PORT);
+            let config = RelayConfig::new(url.clone(), Some(discovery));
+            self.endpoint.insert_relay(url, Arc::new(config)).await;
         }
-        if self.relays.len() >= MAX_RELAYS {
-            return false;
+        for url in change.gone {
+            self.endpoint.remove_relay(&url).await;
         }
-        let discovery = iroh_relay::RelayQuicConfig::new(ADDRESS_DISCOVERY_PORT);
-        let config = RelayConfig::new(url.clone(), Some(discovery));
-        self.endpoint.insert_relay(url, Arc::new(config)).await;
-        true
+    }
+
+    /// Connects to a peer. A relay that is none of our hubs is used for that
+    /// alone, for as long as the second part of the result is held.
+    pub(super) async fn connect(&self, to: EndpointAddr) -> Result<Connected, String> {
+        let relays = to.relay_urls().map(|url| self.relays.borrow(url, to.id));
+        let borrowed: Vec<_> = relays.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let connecting = self.endpoint.connect(to, ALPN).await;
+        let connection = connecting.map_err(|error| format!("{error:#}"))?;
+        Ok((connection, borrowed.into_iter().flatten().collect()))
     }
 
     /// What the network lets through, once measured.
     pub(crate) fn network(&self) -> Option<Network> {
         let report = self.endpoint.net_report().get()?;
-        let latency = report.relay_latency.iter().map(|(_, url, took)| (url.clone(), took));
+        let latency = report.relay_latency.iter().map(|(_, url, took)| (outside(url), took));
         let mut took: HashMap<RelayUrl, Duration> = HashMap::new();
         for (url, latency) in latency {
             let best = took.entry(url).or_insert(latency);
             *best = latency.min(*best);
         }
-        let relays = self.relays.urls::<Vec<_>>().into_iter();
+        let relays = self.measured.urls::<Vec<_>>().into_iter().map(|url| outside(&url));
         let (v4, v6) = (report.global_v4.map(SocketAddr::V4), report.global_v6.map(SocketAddr::V6));
         Some(Network {
             udp: (report.udp_v4, report.udp_v6),
@@ -121,7 +143,7 @@ impl Roaming {
             relays: relays
                 .filter_map(|url| Some((relay_address(&url)?, took.get(&url).copied())))
                 .collect(),
-            home: report.preferred_relay.as_ref().and_then(relay_address),
+            home: report.preferred_relay.as_ref().and_then(|url| relay_address(&outside(url))),
         })
     }
 

@@ -17,6 +17,8 @@ mod certificate;
 mod congestion;
 mod endpoint;
 mod muxer;
+mod names;
+mod relays;
 mod transport;
 
 use address::is_direct;

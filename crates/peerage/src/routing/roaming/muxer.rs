@@ -9,6 +9,8 @@ use futures::{AsyncRead, AsyncWrite, FutureExt as _};
 use iroh::endpoint::{Connection, ConnectionError, RecvStream, SendStream};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
 
+use super::relays::Borrowed;
+
 type Opening = BoxFuture<'static, Result<(SendStream, RecvStream), ConnectionError>>;
 
 /// The code of an orderly end.
@@ -20,11 +22,14 @@ pub(super) struct Muxer {
     incoming: Option<Opening>,
     outgoing: Option<Opening>,
     closing: Option<BoxFuture<'static, ConnectionError>>,
+    /// The relays of others that are in use for this connection.
+    _borrowed: Vec<Borrowed>,
 }
 
 impl Muxer {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self { connection, incoming: None, outgoing: None, closing: None }
+    pub(super) fn new(connection: Connection, borrowed: Vec<Borrowed>) -> Self {
+        let (incoming, outgoing, closing) = (None, None, None);
+        Self { connection, incoming, outgoing, closing, _borrowed: borrowed }
     }
 }
 

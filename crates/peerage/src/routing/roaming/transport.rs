@@ -15,10 +15,11 @@ use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use super::super::closing::Closing;
-use super::address::{multiaddr, of_socket, peer_id, relay_address, target};
+use super::address::{multiaddr, of_socket, peer_id, target};
 use super::endpoint::Roaming;
 use super::muxer::Muxer;
-use super::{ALPN, is_direct};
+use super::is_direct;
+use super::relays::Borrowed;
 
 /// Why a connection was not set up.
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +93,8 @@ impl libp2p::core::Transport for Transport {
         };
         let roaming = roaming.clone();
         Ok(async move {
-            for url in target.relay_urls() {
-                roaming.add_relay(url.clone()).await;
-            }
-            let connecting = roaming.endpoint().connect(target, ALPN).await;
-            made(connecting.map_err(|error| Error(format!("{error:#}")))?)
+            let (connection, borrowed) = roaming.connect(target).await.map_err(Error)?;
+            made(connection, borrowed)
         }
         .boxed())
     }
@@ -158,13 +156,15 @@ impl Listener {
     fn incoming(&self, incoming: Incoming) -> Event {
         let local_addr = match incoming.local_addr() {
             LocalTransportAddr::Ip(Some(ip)) => of_socket((ip, 0).into()),
-            LocalTransportAddr::Relay(url) => relay_address(&url).unwrap_or_else(Multiaddr::empty),
+            LocalTransportAddr::Relay(url) => {
+                multiaddr(&TransportAddr::Relay(url)).unwrap_or_else(Multiaddr::empty)
+            }
             _ => Multiaddr::empty(),
         };
         let from = multiaddr(&TransportAddr::from(incoming.remote_addr()));
         let upgrade = async move {
             let connection = incoming.await.map_err(|error| Error(format!("{error:#}")))?;
-            made(connection)
+            made(connection, Vec::new())
         };
         TransportEvent::Incoming {
             listener_id: self.id,
@@ -175,7 +175,7 @@ impl Listener {
     }
 }
 
-fn made(connection: Connection) -> Result<Made, Error> {
+fn made(connection: Connection, borrowed: Vec<Borrowed>) -> Result<Made, Error> {
     let id = connection.remote_id();
     let peer = peer_id(&id).ok_or_else(|| Error(format!("{id} is no peer")))?;
     let moves = connection.path_events().filter_map(|event| async move {
@@ -188,5 +188,5 @@ fn made(connection: Connection) -> Result<Made, Error> {
     let now = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
     let now = now.and_then(|path| multiaddr(path.remote_addr())).unwrap_or_else(Multiaddr::empty);
     drop(paths);
-    Ok((peer, now, moves.boxed(), StreamMuxerBox::new(Closing::new(Muxer::new(connection)))))
+    Ok((peer, now, moves.boxed(), StreamMuxerBox::new(Closing::new(Muxer::new(connection, borrowed)))))
 }
