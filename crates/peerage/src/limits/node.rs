@@ -46,6 +46,11 @@ pub const MAX_KNOWN_PEERS: usize = 1024;
 /// How many peers are being dialled at once.
 pub const MAX_CONNECT_ATTEMPTS: usize = 64;
 
+/// How often one peer that is lost is dialled at once after the network changed:
+/// a line that comes back may break again, and who hangs up each time must not
+/// have us dial without end.
+pub const MAX_REDIALS_AFTER_CHANGE: usize = 4;
+
 /// How many callers wait for the same peer to be connected.
 pub const MAX_CONNECT_WAITERS: usize = 256;
 

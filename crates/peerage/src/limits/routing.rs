@@ -39,6 +39,38 @@ pub const MAX_YAMUX_WAITING_STREAMS: usize = MAX_STREAMS_PER_CONNECTION;
 /// of it before the first byte has come. Larger ones are cut as they come in.
 pub const MAX_YAMUX_FRAME_BYTES: u32 = 256 * 1024;
 
+/// How many bytes nobody reads one connection with yamux holds: a full window for
+/// each of its streams, and what all of them together may grow by.
+pub const MAX_YAMUX_UNREAD_BYTES: usize =
+    MAX_YAMUX_STREAMS * YAMUX_WINDOW_BYTES + MAX_WINDOW_GROWTH;
+
+/// The window that every stream of yamux has to begin with: the specification's.
+pub const YAMUX_WINDOW_BYTES: usize = 256 * 1024;
+
+/// How many frames that nobody has read one connection with yamux holds. Crate
+/// `yamux` keeps each by itself, at some 64 bytes besides what it carries, so
+/// that a window full of frames of one byte takes 64 times what it says.
+pub const MAX_YAMUX_UNREAD_FRAMES: usize = 64 * 1024;
+
+/// How many bytes nobody reads one connection of QUIC holds, libp2p's or one that
+/// roams: its window.
+pub const MAX_QUIC_UNREAD_BYTES: usize = MAX_WINDOW_GROWTH;
+
+/// How many streams mplex carries.
+pub const MAX_MPLEX_STREAMS: usize = 64;
+
+/// How many frames of one stream of mplex wait to be read: then nothing more is
+/// read of the connection until one has been.
+pub const MAX_MPLEX_UNREAD_FRAMES: usize = 2;
+
+/// The largest frame of mplex, in bytes: the specification's.
+pub const MAX_MPLEX_FRAME_BYTES: usize = 1024 * 1024;
+
+/// How many bytes nobody reads one connection with mplex holds, which has no
+/// windows: frames of the largest size, for each stream.
+pub const MAX_MPLEX_UNREAD_BYTES: usize =
+    MAX_MPLEX_STREAMS * MAX_MPLEX_UNREAD_FRAMES * MAX_MPLEX_FRAME_BYTES;
+
 // --- relays and hubs ---
 
 /// How many relays of its hubs a node keeps in mind; it holds a connection with
@@ -52,3 +84,7 @@ pub const MAX_BORROWED_RELAYS: usize = 32;
 /// How many of them one peer may be reached over at once: it is at home at one,
 /// and was at another when it moves.
 pub const MAX_BORROWED_RELAYS_PER_PEER: usize = 2;
+
+/// How often the host of a borrowed relay is looked up in ten seconds, twice for
+/// each time that it is dialled.
+pub const MAX_BORROWED_RELAY_LOOK_UPS: usize = 32;

@@ -5,11 +5,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use iroh::endpoint::{
-    BindOpts, Connection, IdleTimeout, InvalidSocketAddr, PortmapperConfig, QuicTransportConfig, VarInt,
-    presets,
-};
 use iroh::dns::DnsResolver;
+use iroh::endpoint::{
+    BindOpts, Connection, IdleTimeout, InvalidSocketAddr, PortmapperConfig, QuicTransportConfig,
+    VarInt, presets,
+};
 use iroh::{
     Endpoint, EndpointAddr, RelayConfig, RelayMap, RelayMode, RelayUrl, SecretKey, Watcher as _,
 };
@@ -18,9 +18,7 @@ use libp2p::identity::Keypair;
 
 use peerage_core::Advice;
 
-use crate::limits::{
-    MAX_QUIC_STREAM_WINDOW, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH,
-};
+use crate::limits::{MAX_QUIC_STREAM_WINDOW, MAX_STREAMS_PER_CONNECTION, MAX_WINDOW_GROWTH};
 
 use super::congestion::Bbr;
 use super::names::{Names, inside, outside};
@@ -119,7 +117,8 @@ impl Roaming {
     /// alone, for as long as the second part of the result is held.
     pub(super) async fn connect(&self, to: EndpointAddr) -> Result<Connected, String> {
         let relays = to.relay_urls().map(|url| self.relays.borrow(url, to.id));
-        let borrowed: Vec<_> = relays.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let borrowed: Vec<_> =
+            relays.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
         let connecting = self.endpoint.connect(to, ALPN).await;
         let connection = connecting.map_err(|error| format!("{error:#}"))?;
         Ok((connection, borrowed.into_iter().flatten().collect()))

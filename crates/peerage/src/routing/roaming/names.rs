@@ -8,7 +8,7 @@
 //! its relay is in use.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -33,7 +33,7 @@ const REFUSED_AFTER: Duration = Duration::from_millis(500);
 pub(super) fn inside(url: &RelayUrl) -> Option<RelayUrl> {
     let host = url.host_str()?;
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(ip) => with_host(url, &name_of(ip)),
+        Ok(ip) => with_host(url, &name_of(ip, url.port_or_known_default()?)),
         Err(_) if address_of(host).is_some() => None,
         Err(_) => Some(url.clone()),
     }
@@ -54,16 +54,18 @@ fn with_host(url: &RelayUrl, host: &str) -> Option<RelayUrl> {
     format!("{}://{host}:{port}", url.scheme()).parse().ok()
 }
 
-fn name_of(ip: IpAddr) -> String {
+/// With the port, so that each relay of a host has a name to itself.
+fn name_of(ip: IpAddr, port: u16) -> String {
     match ip {
-        IpAddr::V4(ip) => format!("{:08x}{SUFFIX}", ip.to_bits()),
-        IpAddr::V6(ip) => format!("{:032x}{SUFFIX}", ip.to_bits()),
+        IpAddr::V4(ip) => format!("{:08x}-{port}{SUFFIX}", ip.to_bits()),
+        IpAddr::V6(ip) => format!("{:032x}-{port}{SUFFIX}", ip.to_bits()),
     }
 }
 
 /// The address that one of our own names stands for.
 fn address_of(host: &str) -> Option<IpAddr> {
-    let digits = host.trim_end_matches('.').strip_suffix(SUFFIX)?;
+    let name = host.trim_end_matches('.').strip_suffix(SUFFIX)?;
+    let (digits, _) = name.split_once('-')?;
     match digits.len() {
         8 => u32::from_str_radix(digits, 16).ok().map(|bits| Ipv4Addr::from_bits(bits).into()),
         32 => u128::from_str_radix(digits, 16).ok().map(|bits| Ipv6Addr::from_bits(bits).into()),
@@ -84,19 +86,17 @@ impl Names {
     }
 }
 
-/// What a look-up finds: asks the DNS only for a relay that is in use and has a
+/// What a look-up finds, when it is its relay's turn: asks the DNS only for a relay that is in use and has a
 /// name of its own.
 async fn look_up<T: Send + 'static>(
-    used: bool,
+    turn: Option<Duration>,
     host: String,
     pick: fn(IpAddr) -> Option<T>,
     dns: impl AsyncFnOnce(String) -> Result<Vec<IpAddr>, DnsError>,
 ) -> Result<BoxIter<T>, DnsError> {
+    tokio::time::sleep(turn.unwrap_or(REFUSED_AFTER)).await;
     let found = match address_of(&host) {
-        _ if !used => {
-            tokio::time::sleep(REFUSED_AFTER).await;
-            Vec::new()
-        }
+        _ if turn.is_none() => Vec::new(),
         Some(ip) => vec![ip],
         None => dns(host).await?,
     };
@@ -104,22 +104,16 @@ async fn look_up<T: Send + 'static>(
 }
 
 impl Resolver for Names {
-    fn lookup_ipv4(
-        &self,
-        host: String,
-    ) -> BoxFuture<'static, Result<BoxIter<Ipv4Addr>, DnsError>> {
-        let (used, dns) = (self.relays.uses_host(&host), self.dns.clone());
+    fn lookup_ipv4(&self, host: String) -> BoxFuture<'static, Result<BoxIter<Ipv4Addr>, DnsError>> {
+        let (turn, dns) = (self.relays.turn(&host, Instant::now()), self.dns.clone());
         let ask = async move |host| Ok(dns.lookup_ipv4(host, TIMEOUT).await?.collect());
-        look_up(used, host, v4, ask).boxed()
+        look_up(turn, host, v4, ask).boxed()
     }
 
-    fn lookup_ipv6(
-        &self,
-        host: String,
-    ) -> BoxFuture<'static, Result<BoxIter<Ipv6Addr>, DnsError>> {
-        let (used, dns) = (self.relays.uses_host(&host), self.dns.clone());
+    fn lookup_ipv6(&self, host: String) -> BoxFuture<'static, Result<BoxIter<Ipv6Addr>, DnsError>> {
+        let (turn, dns) = (self.relays.turn(&host, Instant::now()), self.dns.clone());
         let ask = async move |host| Ok(dns.lookup_ipv6(host, TIMEOUT).await?.collect());
-        look_up(used, host, v6, ask).boxed()
+        look_up(turn, host, v6, ask).boxed()
     }
 
     /// Relays need none.
@@ -175,6 +169,10 @@ mod tests {
         let named = url("https://hub.example:3340");
         assert_eq!(inside(&named), Some(named.clone()));
         assert_eq!(outside(&named), named);
-        assert_eq!(inside(&url("http://7f000001.relay.invalid:22")), None, "loopback in disguise");
+        assert_eq!(
+            inside(&url("http://7f000001-22.relay.invalid:22")),
+            None,
+            "loopback in disguise"
+        );
     }
 }

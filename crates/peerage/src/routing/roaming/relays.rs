@@ -8,12 +8,18 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use iroh::{EndpointId, RelayUrl};
 use libp2p::PeerId;
 
-use crate::limits::{MAX_BORROWED_RELAYS, MAX_BORROWED_RELAYS_PER_PEER, MAX_RELAYS};
+use crate::limits::{
+    MAX_BORROWED_RELAY_LOOK_UPS, MAX_BORROWED_RELAYS, MAX_BORROWED_RELAYS_PER_PEER, MAX_RELAYS,
+};
 use crate::sync::lock;
+
+/// The time in which a borrowed relay has so many tries.
+const BORROWED_RELAY_PERIOD: Duration = Duration::from_secs(10);
 
 /// Both sets; a cheap handle. Relays are named as inside the endpoint.
 #[derive(Debug, Clone, Default)]
@@ -22,8 +28,17 @@ pub(super) struct Relays(Arc<Mutex<Sets>>);
 #[derive(Debug, Default)]
 struct Sets {
     hubs: HashMap<PeerId, Vec<RelayUrl>>,
-    /// For whom each relay is borrowed, and for how many connections.
-    borrowed: HashMap<RelayUrl, HashMap<EndpointId, usize>>,
+    borrowed: HashMap<RelayUrl, Users>,
+}
+
+/// Those for whom a relay is borrowed.
+#[derive(Debug)]
+struct Users {
+    /// For how many connections to each peer.
+    connections: HashMap<EndpointId, usize>,
+    /// When its host was first looked up in this period, and how often.
+    since: Instant,
+    look_ups: usize,
 }
 
 /// What becomes of the first set.
@@ -74,38 +89,66 @@ impl Relays {
             return Ok(None);
         }
         let known = sets.borrowed.get(url);
-        let of_peer = sets.borrowed.values().filter(|users| users.contains_key(&peer)).count();
+        let of_peer = sets.borrowed.values().filter(|users| users.has(&peer)).count();
         let has_room = known.is_some() || sets.borrowed.len() < MAX_BORROWED_RELAYS;
-        let is_used = known.is_some_and(|users| users.contains_key(&peer));
+        let is_used = known.is_some_and(|users| users.has(&peer));
         if !has_room || !(is_used || of_peer < MAX_BORROWED_RELAYS_PER_PEER) {
             return Err(TooManyBorrowed);
         }
-        *sets.borrowed.entry(url.clone()).or_default().entry(peer).or_default() += 1;
+        let users = sets.borrowed.entry(url.clone()).or_insert_with(Users::new);
+        *users.connections.entry(peer).or_default() += 1;
         Ok(Some(Borrowed { relays: self.clone(), url: url.clone(), peer }))
     }
 
-    /// Whether a relay that is in use is at a host.
-    pub(super) fn uses_host(&self, host: &str) -> bool {
-        let is_there = |url: &RelayUrl| {
-            url.host_str().is_some_and(|one| one.trim_end_matches('.') == host.trim_end_matches('.'))
-        };
-        let sets = lock(&self.0);
-        sets.of_hubs().chain(sets.borrowed.keys()).any(is_there)
+    /// How long to wait before a host is dialled, nothing as a rule; `None`
+    /// unless a relay that is in use is there.
+    ///
+    /// A relay that ends each connection as soon as it stands is dialled again
+    /// at once by the endpoint: a borrowed one has so many tries.
+    pub(super) fn turn(&self, host: &str, now: Instant) -> Option<Duration> {
+        let host = host.trim_end_matches('.');
+        let mut sets = lock(&self.0);
+        if sets.of_hubs().any(|url| is_at(url, host)) {
+            return Some(Duration::ZERO);
+        }
+        let url = sets.borrowed.keys().find(|url| is_at(url, host))?.clone();
+        let users = sets.borrowed.get_mut(&url)?;
+        if now - users.since >= BORROWED_RELAY_PERIOD {
+            (users.since, users.look_ups) = (now, 0);
+        }
+        users.look_ups += 1;
+        let left = BORROWED_RELAY_PERIOD.saturating_sub(now - users.since);
+        let is_over = users.look_ups > MAX_BORROWED_RELAY_LOOK_UPS;
+        Some(if is_over { left } else { Duration::ZERO })
     }
 
     fn give_back(&self, url: &RelayUrl, peer: &EndpointId) {
         let mut sets = lock(&self.0);
         let Some(users) = sets.borrowed.get_mut(url) else { return };
-        if let Some(count) = users.get_mut(peer) {
+        if let Some(count) = users.connections.get_mut(peer) {
             *count -= 1;
             if *count == 0 {
-                users.remove(peer);
+                users.connections.remove(peer);
             }
         }
-        if users.is_empty() {
+        if users.connections.is_empty() {
             sets.borrowed.remove(url);
         }
     }
+}
+
+impl Users {
+    fn new() -> Self {
+        Self { connections: HashMap::new(), since: Instant::now(), look_ups: 0 }
+    }
+
+    fn has(&self, peer: &EndpointId) -> bool {
+        self.connections.contains_key(peer)
+    }
+}
+
+fn is_at(url: &RelayUrl, host: &str) -> bool {
+    url.host_str().is_some_and(|own| own.trim_end_matches('.') == host)
 }
 
 impl Sets {
@@ -143,7 +186,11 @@ mod tests {
         assert_eq!(change, Change { new: vec![url(500)], gone: vec![] });
         let change = relays.set_hub(other, vec![url(501), url(0)], 2);
         assert_eq!(change, Change { new: vec![url(501)], gone: vec![url(500)] });
-        assert_eq!(relays.set_hub(other, vec![], 2).gone, [url(501)], "the first hub has the other");
+        assert_eq!(
+            relays.set_hub(other, vec![], 2).gone,
+            [url(501)],
+            "the first hub has the other"
+        );
     }
 
     #[test]
@@ -152,9 +199,25 @@ mod tests {
         let first = relays.borrow(&url(1), peer(1)).unwrap();
         let second = relays.borrow(&url(1), peer(1)).unwrap();
         drop(first);
-        assert!(relays.uses_host("hub1.example."));
+        let now = Instant::now();
+        assert_eq!(relays.turn("hub1.example.", now), Some(Duration::ZERO));
         drop(second);
-        assert!(!relays.uses_host("hub1.example"));
+        assert_eq!(relays.turn("hub1.example", now), None);
+    }
+
+    #[test]
+    fn a_borrowed_relay_has_so_many_tries_and_a_hub_has_any() {
+        let (relays, now) = (Relays::default(), Instant::now());
+        let _held = relays.borrow(&url(1), peer(1)).unwrap();
+        relays.set_hub(PeerId::random(), vec![url(2)], 1);
+        for _ in 0..MAX_BORROWED_RELAY_LOOK_UPS {
+            assert_eq!(relays.turn("hub1.example", now), Some(Duration::ZERO));
+            assert_eq!(relays.turn("hub2.example", now), Some(Duration::ZERO));
+        }
+        assert!(relays.turn("hub1.example", now).unwrap() > Duration::ZERO);
+        assert_eq!(relays.turn("hub2.example", now), Some(Duration::ZERO));
+        let later = now + BORROWED_RELAY_PERIOD;
+        assert_eq!(relays.turn("hub1.example", later), Some(Duration::ZERO));
     }
 
     #[test]

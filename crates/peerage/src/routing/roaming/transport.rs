@@ -17,8 +17,8 @@ use libp2p::{Multiaddr, PeerId};
 use super::super::closing::Closing;
 use super::address::{multiaddr, of_socket, peer_id, target};
 use super::endpoint::Roaming;
-use super::muxer::Muxer;
 use super::is_direct;
+use super::muxer::Muxer;
 use super::relays::Borrowed;
 
 /// Why a connection was not set up.
@@ -188,5 +188,10 @@ fn made(connection: Connection, borrowed: Vec<Borrowed>) -> Result<Made, Error> 
     let now = paths.iter().find(|path| path.is_selected()).or_else(|| paths.iter().next());
     let now = now.and_then(|path| multiaddr(path.remote_addr())).unwrap_or_else(Multiaddr::empty);
     drop(paths);
-    Ok((peer, now, moves.boxed(), StreamMuxerBox::new(Closing::new(Muxer::new(connection, borrowed)))))
+    Ok((
+        peer,
+        now,
+        moves.boxed(),
+        StreamMuxerBox::new(Closing::new(Muxer::new(connection, borrowed))),
+    ))
 }
