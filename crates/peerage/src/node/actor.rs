@@ -76,7 +76,9 @@ impl<P: Part> Actor<P> {
         let last_word = loop {
             self.advance();
             let next_dial = self.dialling.next_at();
-            let pause = sleep_until(next_dial.into_iter().chain(self.kept.next_at()).min());
+            let others = [self.kept.next_at(), self.hubs.next_at()];
+            let pause =
+                sleep_until(next_dial.into_iter().chain(others.into_iter().flatten()).min());
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_event(event),
                 command = commands.recv() => match command {
@@ -174,6 +176,9 @@ impl<P: Part> Actor<P> {
         for due in self.kept.due(now) {
             self.dial_kept(due);
         }
+        for hub in self.hubs.due(now) {
+            self.reserve(hub);
+        }
         for peer in self.dialling.peers() {
             while let Some(address) = self.dialling.next(&peer, now) {
                 self.dial(peer, address);
@@ -213,7 +218,8 @@ impl<P: Part> Actor<P> {
             SwarmEvent::IncomingConnectionError { error, send_back_addr, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "a connection was not set up");
             }
-            SwarmEvent::NewListenAddr { address, .. } => {
+            SwarmEvent::NewListenAddr { listener_id, address } => {
+                self.hubs.granted(listener_id, Instant::now());
                 if self.whereabouts.serves && is_elsewhere(&address) {
                     self.swarm.add_external_address(address.clone());
                 }
@@ -229,9 +235,9 @@ impl<P: Part> Actor<P> {
                 self.list_addresses();
             }
             SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
-                tracing::warn!(?reason, "a listener has ended");
-                if let Some(hub) = self.hubs.lapsed(listener_id) {
-                    self.reserve(hub);
+                match self.hubs.lapsed(listener_id, Instant::now()) {
+                    true => tracing::debug!(?reason, "a hub gives no place on its relay"),
+                    false => tracing::warn!(?reason, "a listener has ended"),
                 }
                 self.list_addresses();
                 for address in addresses {
@@ -363,7 +369,7 @@ impl<P: Part> Actor<P> {
         self.kept.disconnected(&peer, now);
         self.hubs.disconnected(&peer);
         let in_order = matches!(reason, DisconnectReason::Closed | DisconnectReason::Idle);
-        if self.whereabouts.is_unsettled(now) && !in_order {
+        if !in_order && self.whereabouts.redials(peer, now) {
             self.attempt(peer, &[]);
         }
         self.tell(NodeEvent::Disconnected { peer, reason });

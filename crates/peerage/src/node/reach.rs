@@ -88,16 +88,19 @@ impl<P: Part> Actor<P> {
         });
     }
 
-    /// Asks a hub that relays for a place on it, unless we have one.
+    /// Asks a hub that relays for a place on it, unless we have one or it refused
+    /// a moment ago.
     pub(super) fn reserve(&mut self, peer: PeerId) {
         let hop = StreamProtocol::new(HOP);
         if self.state.connections.supports(&peer, &hop) != Some(true) {
             return;
         }
         let Some(connection) = self.state.connections.best(&peer) else { return };
-        let Some(circuit) = self.hubs.circuit(&peer, &connection.address) else { return };
+        let Some(circuit) = self.hubs.circuit(&peer, &connection.address, Instant::now()) else {
+            return;
+        };
         match self.swarm.listen_on(circuit) {
-            Ok(listener) => self.hubs.reserved(&peer, listener),
+            Ok(listener) => self.hubs.asked(&peer, listener),
             Err(error) => tracing::debug!(%peer, %error, "no reservation at the hub"),
         }
     }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::command::Command;
 use super::report::Verdict;
 use super::{NodeConfig, Reach};
-use crate::limits::MAX_REACHABILITY_ADDRESSES;
+use crate::limits::{MAX_KNOWN_PEERS, MAX_REACHABILITY_ADDRESSES, MAX_REDIALS_AFTER_CHANGE};
 use crate::routing::{Moves, Roaming};
 
 /// How long after a change of the network peers that are lost are dialled from
@@ -24,6 +24,8 @@ pub(super) struct Whereabouts {
     pub(super) roaming: Option<Roaming>,
     /// When the addresses of this host last changed, while the node ran.
     changed_at: Option<Instant>,
+    /// How often each peer was dialled since that was lost.
+    redialled: HashMap<PeerId, u8>,
     /// The node has begun: from now on a new address is a change.
     pub(super) runs: bool,
     /// What hubs found.
@@ -40,6 +42,7 @@ impl Whereabouts {
         Self {
             roaming,
             changed_at: None,
+            redialled: HashMap::new(),
             runs: false,
             found: Reach::default(),
             maps_ports: config.map_ports,
@@ -51,12 +54,20 @@ impl Whereabouts {
     /// Notes that the network has changed.
     pub(super) fn changed(&mut self, now: Instant) {
         self.changed_at = Some(now);
+        self.redialled.clear();
     }
 
-    /// Whether the network has changed a moment ago: peers that are lost then
-    /// cannot know where this node is now.
-    pub(super) fn is_unsettled(&self, now: Instant) -> bool {
-        self.changed_at.is_some_and(|at| now - at < UNSETTLED)
+    /// Whether a peer that is lost is to be dialled from here: the network has
+    /// changed a moment ago, so that it cannot know where this node is now. One
+    /// that hangs up each time is not dialled without end.
+    pub(super) fn redials(&mut self, peer: PeerId, now: Instant) -> bool {
+        let unsettled = self.changed_at.is_some_and(|at| now - at < UNSETTLED);
+        if !unsettled || self.redialled.len() >= MAX_KNOWN_PEERS {
+            return false;
+        }
+        let count = self.redialled.entry(peer).or_default();
+        *count = count.saturating_add(1);
+        usize::from(*count) <= MAX_REDIALS_AFTER_CHANGE
     }
 
     /// Notes what a hub found.

@@ -19,6 +19,7 @@ mod node;
 mod parts;
 mod published;
 mod session_block;
+mod relays;
 mod support;
 mod tracker;
 
