@@ -19,7 +19,9 @@ fn split(most: u32, mut input: &[u8], step: usize) -> Vec<u8> {
     let mut splitter = FrameSplitter::new(most);
     let mut output = Vec::new();
     let mut some = vec![0; step];
+    let (mut announced, mut read) = (0, 0);
     loop {
+        announced += splitter.announced().map_or(0, |frame| u64::from(frame.bytes));
         let given = splitter.give(&mut some);
         output.extend_from_slice(&some[..given]);
         if given > 0 {
@@ -38,6 +40,8 @@ fn split(most: u32, mut input: &[u8], step: usize) -> Vec<u8> {
                 let count = splitter.payload().min(step).min(input.len());
                 assert!(count > 0, "reading goes on");
                 output.extend_from_slice(&input[..count]);
+                read += count as u64;
+                assert!(read <= announced, "bytes of no frame");
                 count
             }
         };

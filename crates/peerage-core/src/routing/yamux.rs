@@ -13,15 +13,35 @@ const HEADER_BYTES: usize = 12;
 /// counts something else, and nothing follows their header.
 const DATA: u8 = 0;
 
+/// The type of a frame that grants a larger window, and may begin a stream.
+const WINDOW: u8 = 1;
+
 /// The flags that end a stream, FIN and RST: they belong to the last piece of
 /// a frame. SYN and ACK, which begin one, belong to the first.
 const ENDING: u8 = 4 | 8;
 
+/// The flag that begins a stream.
+const BEGINNING: u8 = 1;
+
 /// Where the flags are within a header; those of the higher byte are unused.
 const FLAGS: usize = 3;
 
+/// Where the number of the stream is.
+const STREAM: std::ops::Range<usize> = 4..8;
+
 /// Where the length of a frame is within its header, the highest byte first.
 const LENGTH: std::ops::Range<usize> = 8..HEADER_BYTES;
+
+/// A frame of which the header is there, or a piece of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// The stream that it belongs to.
+    pub stream: u32,
+    /// How many bytes of that stream it carries.
+    pub bytes: u32,
+    /// Whether it begins the stream.
+    pub begins: bool,
+}
 
 /// Reads frames, and answers with frames that carry no more than a limit.
 ///
@@ -115,6 +135,18 @@ impl FrameSplitter {
         }
     }
 
+    /// What the header says that was read last, or made of it: asked for once a
+    /// header, before it is given on.
+    #[must_use]
+    pub fn announced(&self) -> Option<Announced> {
+        if self.given > 0 {
+            return None;
+        }
+        let bytes = if self.header[1] == DATA { self.piece } else { 0 };
+        let begins = self.header[1] <= WINDOW && self.header[FLAGS] & BEGINNING != 0;
+        Some(Announced { stream: number(&self.header[STREAM]), bytes, begins })
+    }
+
     fn begin_frame(&mut self) {
         self.read = 0;
         if self.header[1] != DATA {
@@ -142,8 +174,13 @@ impl FrameSplitter {
     }
 
     fn length(&self) -> u32 {
-        self.header[LENGTH].iter().fold(0, |length, byte| length << 8 | u32::from(*byte))
+        number(&self.header[LENGTH])
     }
+}
+
+/// A number of a header, the highest byte first.
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 #[cfg(test)]
@@ -214,6 +251,33 @@ mod tests {
             bytes = &bytes[end..];
         }
         (streams, others)
+    }
+
+    /// Reads a whole header.
+    fn begun(frame: &[u8]) -> FrameSplitter {
+        let mut splitter = FrameSplitter::new(4);
+        splitter.header().unwrap().copy_from_slice(&frame[..HEADER_BYTES]);
+        splitter.took(HEADER_BYTES);
+        splitter
+    }
+
+    #[test]
+    fn each_piece_is_announced_before_it_is_given_on_and_not_after() {
+        let mut splitter = begun(&frame(DATA, 1, 7, 6));
+        let first = Announced { stream: 7, bytes: 4, begins: true };
+        assert_eq!(splitter.announced(), Some(first));
+        assert_eq!(splitter.give(&mut [0; HEADER_BYTES]), HEADER_BYTES);
+        assert_eq!(splitter.announced(), None);
+        splitter.took(4);
+        let second = Announced { stream: 7, bytes: 2, begins: false };
+        assert_eq!(splitter.announced(), Some(second));
+    }
+
+    #[test]
+    fn a_stream_may_begin_without_bytes_and_a_ping_begins_none() {
+        let window = Announced { stream: 9, bytes: 0, begins: true };
+        assert_eq!(begun(&frame(WINDOW, 1, 9, 1000)).announced(), Some(window));
+        assert!(!begun(&frame(2, 1, 0, 1000)).announced().unwrap().begins);
     }
 
     #[test]

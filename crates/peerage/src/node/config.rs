@@ -50,7 +50,9 @@ pub struct NodeConfig {
     /// preferred when dialling. QUIC has TLS 1.3 built in, and so has what roams.
     pub security: Vec<Security>,
     /// What carries many streams on them; the first is preferred when
-    /// dialling.
+    /// dialling. [`Multiplexer::Mplex`] has no flow control: whoever is connected
+    /// by it may have [`limits::MAX_MPLEX_UNREAD_BYTES`] wait here, so it is
+    /// offered only where peers that know nothing else are to be reached.
     pub multiplexers: Vec<Multiplexer>,
 }
 
@@ -78,7 +80,7 @@ impl NodeConfig {
             limits: NodeLimits::default(),
             idle_timeout: Duration::from_secs(60),
             security: Security::preferred(),
-            multiplexers: vec![Multiplexer::Yamux, Multiplexer::Mplex],
+            multiplexers: vec![Multiplexer::Yamux],
         }
     }
 }

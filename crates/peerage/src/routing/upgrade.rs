@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::limits::MAX_STREAMS_PER_CONNECTION;
+use crate::limits::{MAX_MPLEX_STREAMS, MAX_MPLEX_UNREAD_FRAMES};
 use futures::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsStream;
 use libp2p::core::muxing::StreamMuxerBox;
@@ -13,6 +13,7 @@ use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade}
 use libp2p::core::{ConnectedPoint, Endpoint};
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, noise};
+use libp2p_mplex::MaxBufferBehaviour;
 use multistream_select::{Negotiated, NegotiationError, Version};
 use multistream_select::{dialer_select_proto, listener_select_proto};
 
@@ -156,7 +157,10 @@ const MPLEX_NAME: &str = "/mplex/6.7.0";
 fn mplex() -> libp2p_mplex::Config {
     let mut config = libp2p_mplex::Config::new();
     config
-        .set_max_num_streams(2 * MAX_STREAMS_PER_CONNECTION)
+        .set_max_num_streams(MAX_MPLEX_STREAMS)
+        // The frame that fills it is taken, too.
+        .set_max_buffer_size(MAX_MPLEX_UNREAD_FRAMES - 1)
+        .set_max_buffer_behaviour(MaxBufferBehaviour::Block)
         .set_split_send_size(MPLEX_FRAME_BYTES);
     config
 }

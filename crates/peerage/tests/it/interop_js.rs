@@ -26,6 +26,7 @@ async fn both_ways(case: Case) {
 async fn they_dial(case: &Case, home: &std::path::Path) {
     let mut config = presets::loopback();
     config.listen.retain(|address| TransportKind::of(address) == case.3);
+    config.multiplexers = vec![case.5];
     let node = Node::spawn(config).await.unwrap();
     serve_echo(&node, ECHO);
     let address = format!("{}/p2p/{}", node.listen_addresses()[0], node.peer_id());
@@ -55,6 +56,7 @@ async fn we_dial(case: &Case, home: &std::path::Path) {
     let address = listening["addresses"][0].as_str().unwrap().parse().unwrap();
     let mut config = presets::loopback();
     config.listen.clear();
+    config.multiplexers = vec![case.5];
     let node = Node::spawn(config).await.unwrap();
     let connection = node.connect(theirs, &[address]).await.unwrap();
     assert_eq!(connection.path.security, Some(case.4));

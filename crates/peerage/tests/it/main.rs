@@ -32,5 +32,6 @@ mod lab;
 mod store;
 #[cfg(target_os = "linux")]
 mod strangers;
+mod unread;
 mod ways;
 mod zone;

@@ -96,7 +96,9 @@ async fn every_path_carries_a_stream() {
         }
     }
     for (transport, security, multiplexer) in paths {
-        let server = listener(transport).await;
+        let mut offered = settings(Some(transport));
+        offered.multiplexers.push(Multiplexer::Mplex);
+        let server = Node::spawn(offered).await.unwrap();
         serve_echo(&server, ECHO);
         let mut config = settings(None);
         config.security = vec![security];

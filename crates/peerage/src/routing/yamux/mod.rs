@@ -21,15 +21,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use crate::limits::{
-    MAX_WINDOW_GROWTH, MAX_YAMUX_FRAME_BYTES, MAX_YAMUX_STREAMS, MAX_YAMUX_WAITING_STREAMS,
+    MAX_YAMUX_FRAME_BYTES, MAX_YAMUX_STREAMS, MAX_YAMUX_UNREAD_BYTES, MAX_YAMUX_WAITING_STREAMS,
 };
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::core::muxing::{StreamMuxer, StreamMuxerEvent};
-use yamux::{Connection, ConnectionError, DEFAULT_CREDIT, Mode};
+use yamux::{Connection, ConnectionError, Mode};
 
 use self::split::Split;
+use self::stream::Stream;
+use self::unread::Unread;
 
 mod split;
+mod stream;
+mod unread;
 
 /// The name by which multistream-select agrees on this protocol.
 pub const PROTOCOL: &str = "/yamux/1.0.0";
@@ -44,18 +48,17 @@ fn config() -> yamux::Config {
     config
         .set_split_send_size(FRAME_BYTES)
         .set_max_num_streams(MAX_YAMUX_STREAMS)
-        .set_max_connection_receive_window(Some(
-            MAX_YAMUX_STREAMS * DEFAULT_CREDIT as usize + MAX_WINDOW_GROWTH,
-        ));
+        .set_max_connection_receive_window(Some(MAX_YAMUX_UNREAD_BYTES));
     config
 }
 
 /// A connection that carries many streams.
 pub(crate) struct Muxer<S> {
     connection: Connection<Split<S>>,
+    unread: Unread,
     /// yamux makes progress only while it is asked for inbound streams, so
     /// some may come while the swarm does not want any.
-    waiting: VecDeque<yamux::Stream>,
+    waiting: VecDeque<Stream>,
     wanted: Option<Waker>,
 }
 
@@ -63,21 +66,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Muxer<S> {
     /// Begins to multiplex a secured stream; `dialled` says which end this is.
     pub(crate) fn new(socket: S, dialled: bool) -> Self {
         let mode = if dialled { Mode::Client } else { Mode::Server };
+        let socket = Split::new(socket, MAX_YAMUX_FRAME_BYTES);
         Self {
-            connection: Connection::new(Split::new(socket, MAX_YAMUX_FRAME_BYTES), config(), mode),
+            unread: socket.unread().clone(),
+            connection: Connection::new(socket, config(), mode),
             waiting: VecDeque::new(),
             wanted: None,
         }
     }
 
-    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Result<yamux::Stream, Error>> {
+    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<Result<Stream, Error>> {
         let stream = ready!(self.connection.poll_next_inbound(cx));
-        Poll::Ready(stream.unwrap_or(Err(ConnectionError::Closed)).map_err(Error))
+        let stream = stream.unwrap_or(Err(ConnectionError::Closed)).map_err(Error)?;
+        Poll::Ready(Ok(Stream::new(stream, self.unread.clone())))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<S> {
-    type Substream = yamux::Stream;
+    type Substream = Stream;
     type Error = Error;
 
     fn poll_inbound(
@@ -98,7 +104,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StreamMuxer for Muxer<S> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Self::Substream, Self::Error>> {
-        self.connection.poll_new_outbound(cx).map_err(Error)
+        let stream = ready!(self.connection.poll_new_outbound(cx)).map_err(Error)?;
+        Poll::Ready(Ok(Stream::new(stream, self.unread.clone())))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

@@ -7,16 +7,25 @@ use std::task::{Context, Poll, ready};
 use futures::{AsyncRead, AsyncWrite};
 use peerage_core::routing::yamux::FrameSplitter;
 
-/// Cuts large frames on their way in; what goes out stays as it is.
+use super::unread::Unread;
+
+/// Cuts large frames on their way in, and takes no more while too many wait to
+/// be read; what goes out stays as it is.
 pub(super) struct Split<S> {
     socket: S,
     splitter: FrameSplitter,
+    unread: Unread,
 }
 
 impl<S> Split<S> {
     /// Gives on frames of at most `most` bytes.
-    pub(super) const fn new(socket: S, most: u32) -> Self {
-        Self { socket, splitter: FrameSplitter::new(most) }
+    pub(super) fn new(socket: S, most: u32) -> Self {
+        Self { socket, splitter: FrameSplitter::new(most), unread: Unread::default() }
+    }
+
+    /// What nobody has read yet.
+    pub(super) fn unread(&self) -> &Unread {
+        &self.unread
     }
 }
 
@@ -26,10 +35,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Split<S> {
         cx: &mut Context<'_>,
         out: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { socket, splitter } = &mut *self;
+        let Self { socket, splitter, unread } = &mut *self;
+        if out.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
         loop {
+            if let Some(frame) = splitter.announced() {
+                ready!(unread.poll_room(cx));
+                if frame.begins {
+                    unread.open(frame.stream);
+                }
+                unread.came(frame.stream, frame.bytes);
+            }
             let given = splitter.give(out);
-            if given > 0 || out.is_empty() {
+            if given > 0 {
                 return Poll::Ready(Ok(given));
             }
             let Some(header) = splitter.header() else { break };
