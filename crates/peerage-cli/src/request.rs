@@ -23,7 +23,15 @@ pub(crate) enum Request {
         http: Option<SocketAddr>,
     },
     /// Get `target` into the folder `output`.
-    Get { target: String, output: Place, peers: Vec<String> },
+    Get {
+        target: String,
+        output: Place,
+        peers: Vec<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_files: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max_size: Option<u64>,
+    },
     /// Put these in the store.
     Add { paths: Vec<Place>, metadata: bool, layout: LayoutArgs },
     /// Write a CAR file.

@@ -15,7 +15,7 @@
 //! ```
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! use std::sync::Arc;
-//! use peerage::session::{Session, SessionOptions};
+//! use peerage::session::{GetOptions, Session, SessionOptions};
 //! use peerage::{home::Home, import::ImportOptions, link::Target, presets};
 //!
 //! # let folder = tempfile::tempdir()?;
@@ -34,7 +34,7 @@
 //! options.lan = false;
 //! let bob = Session::open(&Home::open(&homes[1])?, options).await?;
 //! let (target, (events, _)) = (Target::parse(&link)?, tokio::sync::mpsc::channel(16));
-//! bob.get(&target, got.clone(), Vec::new(), events, Default::default()).await?;
+//! bob.get(&target, got.clone(), GetOptions::default(), events, Default::default()).await?;
 //! assert_eq!(std::fs::read(got.join("summer/dawn.jpg"))?, b"a picture");
 //! # ann.close().await;
 //! # bob.close().await;

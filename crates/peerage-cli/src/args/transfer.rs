@@ -43,6 +43,27 @@ pub(crate) struct GetArgs {
     /// Ask this peer too: an address that ends in /p2p/PEER (can be given several times)
     #[arg(long, value_name = "MULTIADDR")]
     pub(crate) peer: Vec<String>,
+    /// How many files and folders it may become, if more than a link's maker can be trusted with
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) max_files: Option<u64>,
+    /// How many bytes its files may have together, such as 20GiB, whatever the link promised
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_size: Option<u64>,
+}
+
+/// A size in bytes: a number, with KiB, MiB, GiB or TiB behind it or not.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|character: char| !character.is_ascii_digit());
+    let shift = match text.get(digits.len()..).unwrap_or_default() {
+        "" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return Err("write a number of bytes, or one with KiB, MiB, GiB or TiB".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| "that is no number of bytes".to_owned())?;
+    number.checked_mul(1 << shift).ok_or_else(|| "that is more than can be counted".into())
 }
 
 /// What `add` takes.
@@ -112,4 +133,18 @@ pub(crate) enum HashChoice {
     /// BLAKE3: faster, and not read by all
     #[serde(rename = "blake3")]
     Blake3,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_bytes_or_have_a_unit() {
+        assert_eq!((size("0"), size("17"), size("2KiB")), (Ok(0), Ok(17), Ok(2048)));
+        assert_eq!(size("3TiB"), Ok(3 << 40));
+        for wrong in ["", "GiB", "-1", "1.5GiB", "2 GiB", "2GB", "99999999TiB", "1\u{20ac}"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use peerage::{
     exchange::download::{GetError, GetEvent, Got as Delivered, Provider},
     link::Target,
     routing::PeerAddresses,
+    session::GetOptions,
 };
 use tokio::sync::mpsc;
 
@@ -18,6 +19,15 @@ use crate::{
     target::parse_target,
 };
 
+/// What the user allows the content to become, where that is said.
+#[derive(Clone, Copy)]
+pub(super) struct Most {
+    /// Files, folders and links.
+    pub(super) files: Option<u64>,
+    /// Bytes of all files.
+    pub(super) bytes: Option<u64>,
+}
+
 /// Gets what `text` names into the folder `output`.
 ///
 /// # Errors
@@ -28,14 +38,16 @@ pub(super) async fn get(
     text: &str,
     output: &Path,
     peers: &[String],
+    most: Most,
     context: &Context,
 ) -> Result<(), Failure> {
     let target: Target = text.parse().map_err(|error| bad_target(&error))?;
     let extra = peers.iter().map(|peer| provider(peer)).collect::<Result<Vec<_>, _>>()?;
+    let options = GetOptions { extra, max_files: most.files, max_bytes: most.bytes };
     context.say(found(&target)).await;
     let (events, mut received) = mpsc::channel(MAX_WAITING_EVENTS);
     let stop = context.stop().clone();
-    let getting = host.session().get(&target, output.to_path_buf(), extra, events, stop);
+    let getting = host.session().get(&target, output.to_path_buf(), options, events, stop);
     let telling = async {
         while let Some(event) = received.recv().await {
             context.say_all(translate(event)).await;
@@ -48,7 +60,7 @@ pub(super) async fn get(
             Ok(())
         }
         Err(GetError::Cancelled) => {
-            let resume = Some(command(text, output, peers));
+            let resume = Some(command(text, output, peers, most));
             context.say(Event::Interrupted { resume }).await;
             Err(Failure::interrupted())
         }
@@ -107,11 +119,16 @@ fn got(target: &Target, delivered: Delivered) -> Got {
 }
 
 /// The command that continues.
-fn command(target: &str, output: &Path, peers: &[String]) -> String {
+fn command(target: &str, output: &Path, peers: &[String], most: Most) -> String {
     let mut command =
         format!("peerage get {} -o {}", quoted(target), quoted(&output.to_string_lossy()));
     for peer in peers {
         command.push_str(&format!(" --peer {}", quoted(peer)));
+    }
+    for (flag, number) in [("--max-files", most.files), ("--max-size", most.bytes)] {
+        if let Some(number) = number {
+            command.push_str(&format!(" {flag} {number}"));
+        }
     }
     command
 }
@@ -143,7 +160,11 @@ mod tests {
 
     #[test]
     fn the_command_that_continues_survives_a_shell() {
-        let command = command("peerage:1/x", Path::new("/it's here"), &["/ip4/1.2.3.4".into()]);
-        assert_eq!(command, r"peerage get 'peerage:1/x' -o '/it'\''s here' --peer '/ip4/1.2.3.4'");
+        let most = Most { files: None, bytes: Some(7) };
+        let peers = ["/ip4/1.2.3.4".to_owned()];
+        let command = command("peerage:1/x", Path::new("/it's here"), &peers, most);
+        let expected =
+            r"peerage get 'peerage:1/x' -o '/it'\''s here' --peer '/ip4/1.2.3.4' --max-size 7";
+        assert_eq!(command, expected);
     }
 }

@@ -40,6 +40,8 @@ pub(super) fn get(arguments: &GetArgs) -> Result<Request, Failure> {
         target: arguments.target.clone(),
         output: Place::new(&arguments.output)?,
         peers: arguments.peer.clone(),
+        max_files: arguments.max_files,
+        max_size: arguments.max_size,
     })
 }
 

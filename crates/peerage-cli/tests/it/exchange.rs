@@ -241,6 +241,25 @@ fn content_moves_in_car_files() {
 }
 
 #[test]
+fn a_get_makes_as_much_as_it_is_allowed() {
+    let (ann, bob) = (Home::new(), Home::new());
+    make_album(&ann.work().join("summer"));
+    let (_share, link) = share(&ann, &["summer"]);
+    for more in [["--max-files", "3"], ["--max-size", "2MiB"]] {
+        let refused = bob.run(&["get", &link, more[0], more[1]]);
+        assert_ne!(refused.code, Some(0));
+        assert!(refused.errors.contains(more[0]), "{}", refused.errors);
+        assert!(!bob.work().join("summer").exists());
+    }
+    let (up, _) = bob.up();
+    let refused = bob.run(&["get", &link, "--max-files", "3"]);
+    assert!(refused.errors.contains("--max-files"), "attached: {}", refused.errors);
+    bob.ok(&["get", &link, "--max-files", "100", "--max-size", "20MiB"]);
+    assert_eq!(listing(&bob.work().join("summer")), listing(&ann.work().join("summer")));
+    drop(up);
+}
+
+#[test]
 fn damaged_car_files_are_refused() {
     let (ann, bob) = (Home::new(), Home::new());
     fs::write(ann.work().join("a.bin"), bytes(100_000)).unwrap();

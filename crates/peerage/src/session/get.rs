@@ -12,14 +12,49 @@ use crate::exchange::download::{
     self, Allowance, Context, GetError, GetEvent, GetRequest, Got, Provider,
 };
 
+/// How to get something, where the link does not say it.
+///
+/// ```
+/// use peerage::session::GetOptions;
+///
+/// let options = GetOptions { max_files: Some(10_000_000), ..GetOptions::default() };
+/// assert_eq!(options.max_bytes, None); // what the link promised
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct GetOptions {
+    /// Peers to ask besides those that the link names.
+    pub extra: Vec<Provider>,
+    /// How many files, folders and links it may become; without a number, as
+    /// many as [`Allowance::promised`] says.
+    pub max_files: Option<u64>,
+    /// How many bytes its files may have together; without a number, what
+    /// [`Allowance::promised`] makes of the size that the link says.
+    pub max_bytes: Option<u64>,
+}
+
+impl GetOptions {
+    /// How much content that was said to have `size` bytes may become.
+    fn allowance(&self, size: Option<u64>) -> Allowance {
+        let promised = Allowance::promised(size);
+        let counted = match self.max_files {
+            Some(most) => promised.with_entries(most),
+            None => promised,
+        };
+        match self.max_bytes {
+            Some(most) => counted.with_bytes(most),
+            None => counted,
+        }
+    }
+}
+
 /// How long a lost provider is tried again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Gets what a link or a CID names into `directory`.
     ///
-    /// A link is got from the peers that it names and those in `extra`, which
-    /// are looked for while they cannot be reached; a bare CID from `extra` and
+    /// A link is got from the peers that it names and those in `options`, which
+    /// are looked for while they cannot be reached; a bare CID from `options` and
     /// from whoever is found to have it. While it is being got, others find this
     /// peer under its CID too.
     ///
@@ -30,7 +65,7 @@ impl Session {
         &self,
         target: &Target,
         directory: PathBuf,
-        extra: Vec<Provider>,
+        options: GetOptions,
         events: mpsc::Sender<GetEvent>,
         stop: CancellationToken,
     ) -> Result<Got, GetError> {
@@ -44,11 +79,11 @@ impl Session {
             name,
             directory,
             size: target.size(),
-            allowance: Allowance::promised(target.size()),
+            allowance: options.allowance(target.size()),
             patience: PATIENCE,
         };
         let named = target.providers().iter().map(|named| self.provider(named));
-        let known: Vec<Provider> = named.chain(extra).collect();
+        let known: Vec<Provider> = named.chain(options.extra).collect();
         let inner = &self.inner;
         let context = Context {
             node: inner.node.clone(),

@@ -17,6 +17,7 @@ mod ways;
 pub use self::{
     block::BlockError,
     error::{OpenError, ShareError},
+    get::GetOptions,
     link::{Share, provider_at},
     options::{SessionOptions, Wide},
     reach::{Asked, NotReached, REACH_TIME, ReachError, Reaching, Said, Source, StreamError},

@@ -28,7 +28,7 @@ use peerage::{
     import::ImportOptions,
     node::Node,
     presets,
-    session::{Session, SessionOptions, Share},
+    session::{GetOptions, Session, SessionOptions, Share},
     store::{OwnerKind, Store},
 };
 use peerage_core::{
@@ -87,7 +87,8 @@ impl Peer {
     ) -> Result<Got, GetError> {
         let (events, mut seen) = mpsc::channel(256);
         let target = Target::Link(link);
-        let getting = self.session.get(&target, self.path("got"), extra, events, stop);
+        let options = GetOptions { extra, ..GetOptions::default() };
+        let getting = self.session.get(&target, self.path("got"), options, events, stop);
         let watching = async {
             while let Some(event) = seen.recv().await {
                 watch(event);

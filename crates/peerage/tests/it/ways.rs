@@ -19,7 +19,7 @@ use peerage::{
     import::ImportOptions,
     link::{Link, Provider, Target},
     presets,
-    session::{Session, SessionOptions},
+    session::{GetOptions, Session, SessionOptions},
 };
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -85,7 +85,8 @@ async fn session(board: &Board) -> (Session, TempDir) {
 async fn get(session: &Session, folder: &TempDir, target: Target) {
     let (events, _) = mpsc::channel(1);
     let directory = folder.path().join("got");
-    let getting = session.get(&target, directory, Vec::new(), events, CancellationToken::new());
+    let (options, stop) = (GetOptions::default(), CancellationToken::new());
+    let getting = session.get(&target, directory, options, events, stop);
     soon("what was shared", getting).await.unwrap();
 }
 

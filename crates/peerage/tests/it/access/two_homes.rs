@@ -6,7 +6,7 @@ use peerage::{
     access::Requester,
     exchange::{
         bitswap::Bitswap,
-        download::{GetError, Got, Provider},
+        download::{GetError, Got},
         serving::{Exchange, Served, ServingEvent},
     },
     home::Home,
@@ -14,7 +14,7 @@ use peerage::{
     link::Target,
     node::Node,
     presets,
-    session::{Session, SessionOptions, Share},
+    session::{GetOptions, Session, SessionOptions, Share},
 };
 use tempfile::TempDir;
 use tokio::sync::{broadcast, mpsc};
@@ -57,9 +57,9 @@ impl Peer {
         let (events, mut taken) = mpsc::channel(16);
         let listening = tokio::spawn(async move { while taken.recv().await.is_some() {} });
         let output = self.folder.path().join("got");
-        let none: Vec<Provider> = Vec::new();
+        let options = GetOptions::default();
         let stop = CancellationToken::new();
-        let got = soon("the get", self.session.get(&target, output, none, events, stop)).await;
+        let got = soon("the get", self.session.get(&target, output, options, events, stop)).await;
         listening.await.unwrap();
         got
     }
