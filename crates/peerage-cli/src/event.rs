@@ -5,6 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
+/// A root of a CAR below which blocks are missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Incomplete {
+    /// The root.
+    pub(crate) root: String,
+    /// How many blocks are missing, as far as the blocks at hand tell.
+    pub(crate) missing: u64,
+    /// The first of them.
+    pub(crate) first: String,
+}
+
 /// One thing that happened. In JSON an object with the field `event`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -59,7 +70,15 @@ pub(crate) enum Event {
     /// A CAR file was written.
     Exported { cid: String, file: String, blocks: u64, bytes: u64 },
     /// A CAR file was read.
-    Imported { roots: Vec<String>, blocks: u64, bytes: u64 },
+    Imported {
+        /// Those below which nothing is missing.
+        roots: Vec<String>,
+        /// The others.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        incomplete: Vec<Incomplete>,
+        blocks: u64,
+        bytes: u64,
+    },
     /// A role, and what runs of it.
     Role(RoleLine),
     /// A connected peer.

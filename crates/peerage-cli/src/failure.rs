@@ -33,6 +33,8 @@ pub(crate) enum Code {
     Identity = 10,
     /// A file to share or import cannot be read, or is malformed.
     CannotRead = 11,
+    /// Blocks of what was imported are missing.
+    Incomplete = 12,
     /// Stopped by a signal.
     Interrupted = 130,
     /// Whoever read standard output has closed it.

@@ -5,6 +5,14 @@
 /// smaller.
 pub(crate) const MAX_KEY_IMPORT_BYTES: u64 = 64 * 1024;
 
+/// How many incomplete roots of one CAR are told; those after them are not
+/// looked at, since each costs a walk over the blocks that all may share.
+pub(crate) const MAX_INCOMPLETE_ROOTS: usize = 16;
+
+/// How many blocks are looked at to tell whether the roots of a CAR are whole:
+/// of a file of 1 MiB chunks, 10 TB.
+pub(crate) const MAX_CHECKED_BLOCKS: u64 = 10_000_000;
+
 /// How many TCP connections `pipe` forwards at once; more wait their turn.
 pub(crate) const MAX_FORWARDED_CONNECTIONS: usize = 256;
 

@@ -17,6 +17,7 @@ use peerage::{
     store::{OwnerId, OwnerKind, Store},
 };
 
+use super::whole;
 use crate::{
     context::Context,
     event::Event,
@@ -110,12 +111,14 @@ fn verified(store: &GuardedStore, cid: Cid) -> Result<Bytes, Failure> {
 /// # Errors
 ///
 /// When the file is not a whole CAR, or one of its blocks is not what its
-/// name says; then nothing of it stays.
+/// name says; then nothing of it stays. When blocks below a root are missing: the
+/// others stay.
 pub(super) async fn import(host: &Host, file: PathBuf, context: &Context) -> Result<(), Failure> {
     let (store, stopped) = (host.session().store().clone(), context.clone());
     let event = blocking(move || read(&store, &file, &stopped)).await?;
+    let missing = whole::failure(&event);
     context.say(event).await;
-    Ok(())
+    missing.map_or(Ok(()), Err)
 }
 
 fn read(store: &Store, path: &Path, context: &Context) -> Result<Event, Failure> {
@@ -151,8 +154,8 @@ fn read_into(into: &mut Into<'_>, path: &Path, context: &Context) -> Result<Even
     decoder.finish().map_err(malformed)?;
     into.flush()?;
     let roots = decoder.roots().map_err(malformed)?.unwrap_or_default();
-    let roots = roots.iter().map(ToString::to_string).collect();
-    Ok(Event::Imported { roots, blocks: into.blocks, bytes: into.bytes })
+    let (roots, incomplete) = whole::sort(store, &roots, context)?;
+    Ok(Event::Imported { roots, incomplete, blocks: into.blocks, bytes: into.bytes })
 }
 
 /// Puts verified blocks into the store, many at once, for one pin: that of the

@@ -10,6 +10,7 @@ mod reach;
 mod roles;
 mod share;
 mod splice;
+mod whole;
 
 use std::sync::Arc;
 

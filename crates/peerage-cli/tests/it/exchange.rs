@@ -240,6 +240,46 @@ fn content_moves_in_car_files() {
     assert!(fs::read(car).unwrap() == fs::read(bob.work().join("again.car")).unwrap());
 }
 
+/// A CAR file without its last block, and where that begins.
+fn without_last_block(car: &[u8]) -> &[u8] {
+    let (mut at, mut last) = (0, 0);
+    while at < car.len() {
+        let (mut length, mut shift) = (0, 0);
+        last = at;
+        loop {
+            let byte = car[at];
+            (length, shift, at) = (length | usize::from(byte & 127) << shift, shift + 7, at + 1);
+            if byte < 128 {
+                break;
+            }
+        }
+        at += length;
+    }
+    &car[..last]
+}
+
+#[test]
+fn roots_that_are_not_whole_are_told_from_those_that_are() {
+    let (ann, bob) = (Home::new(), Home::new());
+    fs::write(ann.work().join("a.bin"), bytes(3_500_000)).unwrap();
+    let line = ann.ok(&["add", "a.bin"]);
+    let cid = line.split(' ').next().unwrap();
+    ann.ok(&["export", cid, "-o", "whole.car"]);
+    let whole = fs::read(ann.work().join("whole.car")).unwrap();
+    let part = without_last_block(without_last_block(&whole));
+    fs::write(bob.work().join("part.car"), part).unwrap();
+    let finished = bob.run(&["import", "part.car"]);
+    assert_eq!(finished.code, Some(12), "{}", finished.errors);
+    let said = format!("{cid} is not whole: 2 blocks are missing, the first is bafkrei");
+    assert!(finished.errors.contains(&said), "{}", finished.errors);
+    assert!(!finished.text().contains(cid), "{}", finished.text());
+
+    // What is missing in the file may be in the store already.
+    fs::write(bob.work().join("whole.car"), &whole).unwrap();
+    assert_eq!(bob.ok(&["import", "whole.car"]).trim_end(), cid);
+    assert_eq!(bob.ok(&["import", "part.car"]).trim_end(), cid);
+}
+
 #[test]
 fn a_get_makes_as_much_as_it_is_allowed() {
     let (ann, bob) = (Home::new(), Home::new());
