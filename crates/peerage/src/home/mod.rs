@@ -2,6 +2,7 @@
 //! node.
 //!
 //! ```text
+//! HOME/.peerage-home         by which it is known, and left out of what is shared
 //! HOME/identities/NAME.key   one identity each, readable by the owner alone
 //! HOME/identities/in-use     the name of the one in use; `default` if absent
 //! HOME/store/                blocks, and where shared files are
@@ -11,6 +12,7 @@
 //! ```
 
 mod identities;
+mod mark;
 
 use std::{
     io,
@@ -21,6 +23,7 @@ use crate::files;
 use peerage_core::Advice;
 
 pub use self::identities::{Identities, Identity, IdentityError, new_key, seal};
+pub(crate) use self::mark::{Private, is_home};
 
 /// A home folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +58,13 @@ impl Home {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let path = path.into();
         match files::private_folder(&path).and_then(|()| refuse_shared(&path)) {
-            Ok(()) => Ok(Self { path }),
+            Ok(()) => {
+                // Without it a home is known by its keys.
+                if let Err(error) = mark::set(&path) {
+                    tracing::warn!(%error, "the home could not be marked as one");
+                }
+                Ok(Self { path })
+            }
             Err(source) => Err(HomeError { path, source }),
         }
     }

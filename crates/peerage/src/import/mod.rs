@@ -9,6 +9,7 @@
 
 mod assemble;
 mod hashing;
+mod private;
 mod walk;
 
 use std::path::PathBuf;
@@ -31,13 +32,21 @@ pub struct ImportOptions {
     pub hidden: bool,
     /// What the user wants with the files, for the store to remember.
     pub purpose: Purpose,
+    /// Homes that are left out besides those that are met: files of theirs may
+    /// be hard-linked or mounted elsewhere.
+    pub homes: Vec<PathBuf>,
 }
 
 impl Default for ImportOptions {
     /// The default profile, with metadata and hidden files, to be shared.
     fn default() -> Self {
-        let profile = Profile::default();
-        Self { profile, metadata: true, hidden: true, purpose: Purpose::default() }
+        Self {
+            profile: Profile::default(),
+            metadata: true,
+            hidden: true,
+            purpose: Purpose::default(),
+            homes: Vec::new(),
+        }
     }
 }
 
@@ -68,6 +77,12 @@ pub enum ImportWarning {
     /// A socket, pipe or device.
     #[error("{} is not a file, folder or symbolic link, and was left out", path.display())]
     Special {
+        /// What was left out.
+        path: PathBuf,
+    },
+    /// A home of Peerage, or something of one: it holds secret keys.
+    #[error("{} is of a home of Peerage, which holds secret keys, and was left out", path.display())]
+    Home {
         /// What was left out.
         path: PathBuf,
     },
@@ -133,6 +148,12 @@ pub enum ImportError {
         /// What was named.
         path: PathBuf,
     },
+    /// The path that was named is a home of Peerage, or in one.
+    #[error("{} is of a home of Peerage, which holds secret keys", path.display())]
+    Home {
+        /// What was named.
+        path: PathBuf,
+    },
     /// Folders in folders, too many.
     #[error("{} is more than {MAX_IMPORT_DEPTH} folders deep", path.display())]
     TooDeep {
@@ -173,6 +194,7 @@ impl Advice for ImportError {
             Self::Unreadable { .. } => Some("check its permissions, or leave it out"),
             Self::Changing { .. } => Some("try again when it is at rest"),
             Self::TooDeep { .. } => Some("share a folder in it"),
+            Self::Home { .. } => Some("name a file or a folder outside of it"),
             Self::TooManyFiles => Some("share the folders in it one by one"),
             Self::Directory { source, .. } => source.hint(),
             Self::Symlink { source, .. } => source.hint(),
@@ -184,6 +206,9 @@ impl Advice for ImportError {
 
 /// Imports files and folders into `store`, by reference. Several paths are put
 /// into one folder; a single file gives the file's own CID.
+///
+/// A home of Peerage in a folder is left out with a warning, by whatever path
+/// its files are met; one that is named is refused.
 ///
 /// Symbolic links in folders are kept as such; empty folders too. Sockets,
 /// pipes and devices are left out with a warning. Blocks until it is done: for
@@ -211,8 +236,9 @@ pub fn import(
     progress: &dyn ImportProgress,
 ) -> Result<Imported, ImportError> {
     let start = walk::start(paths)?;
+    let private = private::find(&start, options)?;
     let owner = store.add_owner(OwnerKind::files(options.purpose, &start.base))?;
-    let done = assemble::run(store, owner, &start, options, progress);
+    let done = assemble::run(store, owner, &start, options, private, progress);
     if done.is_err() {
         // The failure is what matters to the caller; what cannot be removed
         // now is found by nobody, since no link leads there.

@@ -46,9 +46,10 @@ impl Session {
     pub(super) async fn import(
         &self,
         paths: Vec<PathBuf>,
-        options: ImportOptions,
+        mut options: ImportOptions,
         watch: Arc<dyn import::ImportProgress>,
     ) -> Result<Imported, ImportError> {
+        options.homes.push(self.inner.home.clone());
         let store = self.inner.store.clone();
         blocking(move || import::import(&store, &paths, &options, watch.as_ref())).await
     }

@@ -23,7 +23,7 @@ pub use self::{
     reach::{Asked, NotReached, REACH_TIME, ReachError, Reaching, Said, Source, StreamError},
 };
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use peerage_core::discovery::{Announcement, Ports};
 use tokio::{sync::broadcast, task::JoinSet};
@@ -52,6 +52,8 @@ pub struct Session {
 }
 
 struct Inner {
+    /// Never imported, by whatever path it is met.
+    home: PathBuf,
     node: Node,
     store: Store,
     blocks: GuardedStore,
@@ -81,10 +83,11 @@ impl Session {
         let (part, kademlia) = kademlia::optional_part(options.node.peer_id(), wanted);
         let (store, node) = tokio::join!(store, Node::spawn_with(options.node.clone(), part));
         let store = store.unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
-        Self::serve(store, node?, kademlia, options).await
+        Self::serve(home.path().to_path_buf(), store, node?, kademlia, options).await
     }
 
     async fn serve(
+        home: PathBuf,
         store: Store,
         node: Node,
         kademlia: Option<Kademlia>,
@@ -119,6 +122,7 @@ impl Session {
         let (lan, servers) = (tokio::sync::Mutex::new(lan), tokio::sync::Mutex::new(servers));
         let stop = CancellationToken::new();
         let inner = Inner {
+            home,
             node,
             store,
             blocks,

@@ -16,8 +16,9 @@ use std::{
 
 use bytes::Bytes;
 use peerage::{
+    home::Home,
     import::{ImportError, ImportOptions, ImportProgress, ImportWarning, Imported, import},
-    store::{Purpose, Store},
+    store::Store,
 };
 use peerage_core::data::{
     Cid, HashKind, Profile, View,
@@ -142,7 +143,7 @@ fn gives_the_same_blocks_as_the_plain_way() {
     for profile in profiles {
         for metadata in [true, false] {
             let options =
-                ImportOptions { profile, metadata, hidden: metadata, purpose: Purpose::default() };
+                ImportOptions { profile, metadata, hidden: metadata, ..ImportOptions::default() };
             let store = Store::memory().unwrap();
             let imported = run(&store, folder.path(), &options);
             let mut all = BTreeSet::new();
@@ -331,4 +332,44 @@ fn a_file_that_changes_is_read_again() {
             assert!(all.iter().all(|cid| store.get(cid).unwrap().is_some()));
         }
     }
+}
+
+#[test]
+fn homes_are_left_out_by_whatever_path_they_are_met() {
+    let folder = tempfile::tempdir().unwrap();
+    let user = fs::canonicalize(folder.path()).unwrap();
+    let (mine, other) = (user.join("mine"), user.join("user/.other"));
+    for home in [&mine, &other] {
+        Home::open(home).unwrap();
+        fs::create_dir(home.join("identities")).unwrap();
+        fs::write(home.join("identities/default.key"), noise(1, 100)).unwrap();
+    }
+    fs::write(user.join("user/letter"), noise(2, 100)).unwrap();
+    // Before its home in the order of names, and of a home that is not met.
+    fs::hard_link(other.join("identities/default.key"), user.join("user/.a")).unwrap();
+    fs::hard_link(mine.join("identities/default.key"), user.join("user/z")).unwrap();
+    let (store, notes) = (Store::memory().unwrap(), Notes::default());
+    let options = ImportOptions { homes: vec![mine.clone()], ..ImportOptions::default() };
+    let imported = import(&store, &[user.join("user")], &options, &notes).unwrap();
+    assert_eq!((imported.files, imported.total_bytes), (1, 100));
+    assert_eq!(notes.warnings.lock().unwrap().len(), 3);
+    let linked = user.join("user/z");
+    for named in [&mine, &other, &other.join("identities"), &linked] {
+        for paths in [vec![named.clone()], vec![user.join("user/letter"), named.clone()]] {
+            let refused = import(&store, &paths, &options, &());
+            assert!(matches!(refused, Err(ImportError::Home { .. })), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_home_of_an_older_program_is_known_by_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("old/identities")).unwrap();
+    fs::write(folder.path().join("old/identities/default.key"), noise(1, 100)).unwrap();
+    let (store, options) = (Store::memory().unwrap(), ImportOptions::default());
+    let imported = import(&store, &[folder.path().to_path_buf()], &options, &()).unwrap();
+    assert_eq!(imported.files, 0);
+    let refused = import(&store, &[folder.path().join("old")], &options, &());
+    assert!(matches!(refused, Err(ImportError::Home { .. })), "{refused:?}");
 }

@@ -14,7 +14,7 @@ use std::{
     thread,
 };
 
-use crate::limits::MAX_IMPORT_DEPTH;
+use crate::{home::Private, limits::MAX_IMPORT_DEPTH};
 use bytes::Bytes;
 use peerage_core::data::{
     directory::{self, Entry},
@@ -56,6 +56,7 @@ pub(super) fn run(
     owner: OwnerId,
     start: &Start,
     options: &ImportOptions,
+    private: Private,
     progress: &dyn ImportProgress,
 ) -> Result<Imported, ImportError> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -71,6 +72,7 @@ pub(super) fn run(
         }
         drop(outcomes_in);
         let mut assembly = Assembly::new(store, owner, start, options, progress, rules);
+        assembly.private = private;
         assembly.drive(jobs, &outcomes, limit)?;
         assembly.finish(start)
     })
@@ -101,6 +103,7 @@ struct Assembly<'a> {
     options: &'a ImportOptions,
     progress: &'a dyn ImportProgress,
     rules: Rules,
+    private: Private,
     batch: Batch,
     /// What is still to be walked, next one last.
     walk: Vec<Item>,
@@ -133,6 +136,7 @@ impl<'a> Assembly<'a> {
             options,
             progress,
             rules,
+            private: Private::default(),
             batch: Batch::new(owner),
             walk: Vec::new(),
             folders: HashMap::new(),
@@ -228,6 +232,10 @@ impl<'a> Assembly<'a> {
             Ok(metadata) => metadata,
             Err(error) => return self.leave_out_unreadable(item, error).map(|()| None),
         };
+        if self.private.holds(&metadata) {
+            self.progress.warning(&ImportWarning::Home { path: item.path });
+            return self.entry(item.folder, None).map(|()| None);
+        }
         let kind = metadata.file_type();
         let stat = os::stat_of(&metadata);
         if kind.is_dir() {
