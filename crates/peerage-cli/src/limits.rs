@@ -16,6 +16,13 @@ pub(crate) const MAX_CHECKED_BLOCKS: u64 = 10_000_000;
 /// How many TCP connections `pipe` forwards at once; more wait their turn.
 pub(crate) const MAX_FORWARDED_CONNECTIONS: usize = 256;
 
+/// How many streams may be open on which the secret of a pipe is still to be
+/// said; the one that has been silent longest goes first.
+pub(crate) const MAX_PIPE_CLAIMS: usize = 32;
+
+/// How many seconds the secret of a pipe may take after its stream was opened.
+pub(crate) const PIPE_CLAIM_SECONDS: u64 = 10;
+
 /// The largest file of a home's settings, in bytes: some thousand lines.
 pub(crate) const MAX_SETTINGS_BYTES: u64 = 64 * 1024;
 

@@ -52,7 +52,14 @@ pub(crate) enum Request {
     Ping { peer: String, addresses: Vec<String>, count: u32 },
     /// Accept streams: one to the raw bytes, or each to a TCP address. From a
     /// `terminal`, the end of the other side is the end of all.
-    PipeListen { tcp: Option<SocketAddr>, from: Vec<String>, terminal: bool },
+    PipeListen {
+        tcp: Option<SocketAddr>,
+        from: Vec<String>,
+        /// Whether whoever comes is let in, without a secret.
+        #[serde(default)]
+        anybody: bool,
+        terminal: bool,
+    },
     /// Open streams: one for the raw bytes, or one for each TCP connection.
     PipeConnect { peer: String, addresses: Vec<String>, tcp: Option<SocketAddr>, terminal: bool },
     /// Run until cancelled.

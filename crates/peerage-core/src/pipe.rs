@@ -11,6 +11,10 @@ use crate::limits::MAX_PIPE_PAYLOAD_BYTES;
 /// The protocol's name.
 pub const PROTOCOL: &str = "/peerage/pipe/1";
 
+/// The protocol of a pipe that lets in who knows a secret: what the connecting
+/// side writes begins with its 16 bytes, and goes on as that of [`PROTOCOL`].
+pub const SECRET_PROTOCOL: &str = "/peerage/pipe/secret/1";
+
 /// The bytes before a frame's payload.
 pub const HEADER_BYTES: usize = 4;
 

@@ -5,6 +5,7 @@ mod archive;
 mod doctor;
 mod find;
 mod get;
+mod invited;
 mod pipe;
 mod reach;
 mod roles;
@@ -52,8 +53,9 @@ pub(crate) async fn run(
         Request::Ping { peer, addresses, count } => {
             reach::ping(host, &peer, &addresses, count, &context).await
         }
-        Request::PipeListen { tcp, from, terminal } => {
-            pipe::listen(host, tcp, &from, terminal, &context).await
+        Request::PipeListen { tcp, from, anybody, terminal } => {
+            let guests = pipe::guests(&from, anybody)?;
+            pipe::listen(host, tcp, guests, terminal, &context).await
         }
         Request::PipeConnect { peer, addresses, tcp, terminal } => {
             pipe::connect(host, &peer, &addresses, tcp, terminal, &context).await

@@ -2,10 +2,9 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use futures::StreamExt as _;
 use peerage::{
-    node::{IncomingStreams, OpenStreamError, PeerId, Stream, StreamProtocol},
-    pipe::PROTOCOL,
+    node::{OpenStreamError, PeerId, Stream, StreamProtocol},
+    pipe::{PROTOCOL, SECRET_PROTOCOL},
     routing::PeerAddresses,
     session::StreamError,
 };
@@ -18,7 +17,10 @@ use tokio_util::{
     compat::FuturesAsyncReadCompatExt as _, sync::CancellationToken, task::TaskTracker,
 };
 
-use super::splice::{self, Counts, SpliceError};
+use super::{
+    invited::{self, Guests, Invited, Secret},
+    splice::{self, Counts, SpliceError},
+};
 use crate::{
     context::{Context, Input, Sink},
     event::Event,
@@ -31,6 +33,20 @@ use crate::{
 /// How long a local TCP service may take to accept a connection.
 const TCP_PATIENCE: Duration = Duration::from_secs(5);
 
+/// Whom to let in: the peers of `from`, or anybody; else whoever is told a new
+/// secret, since anybody nearby sees that this peer is here.
+///
+/// # Errors
+///
+/// When a peer id cannot be read, or the system gives no random bytes.
+pub(super) fn guests(from: &[String], anybody: bool) -> Result<Guests, Failure> {
+    if !from.is_empty() {
+        let peers = from.iter().map(|peer| parse_peer(peer)).collect::<Result<Vec<_>, _>>()?;
+        return Ok(Guests::Named(peers));
+    }
+    if anybody { Ok(Guests::Anybody) } else { Ok(Guests::Told(Secret::new()?)) }
+}
+
 /// Waits for streams.
 ///
 /// # Errors
@@ -39,17 +55,16 @@ const TCP_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn listen(
     host: &Host,
     tcp: Option<SocketAddr>,
-    from: &[String],
+    guests: Guests,
     terminal: bool,
     context: &Context,
 ) -> Result<(), Failure> {
-    let from = from.iter().map(|peer| parse_peer(peer)).collect::<Result<Vec<_>, _>>()?;
     let streams = host
         .session()
-        .accept(StreamProtocol::new(PROTOCOL))
+        .accept(StreamProtocol::new(guests.protocol()))
         .map_err(|error| Failure::of(Code::HomeInUse, &error))?;
-    let mut streams = Invited { streams, from };
-    let command = format!("peerage pipe connect {}", host.dialable());
+    let command = format!("peerage pipe connect {}{}", host.dialable(), guests.suffix());
+    let mut streams = Invited::new(streams, guests);
     context.say(Event::PipeListening { peer: host.peer(), command }).await;
     if let Some(address) = tcp {
         return forward_streams(streams, address, context).await;
@@ -73,47 +88,48 @@ pub(super) async fn connect(
     terminal: bool,
     context: &Context,
 ) -> Result<(), Failure> {
-    let target = parse_target(peer, addresses)?;
+    let (peer, secret) = invited::split(peer)?;
+    let target = Called { target: parse_target(peer, addresses)?, secret };
     if let Some(address) = tcp {
         return forward_connections(host, &target, address, context).await;
     }
     let stream = context.unless_stopped(open(host, &target)).await?;
-    standard(target.peer, stream, terminal, context).await
+    standard(target.target.peer, stream, terminal, context).await
 }
 
-async fn open(host: &Host, target: &PeerAddresses) -> Result<Stream, Failure> {
-    let (peer, protocol) = (target.peer, StreamProtocol::new(PROTOCOL));
+/// Whom to connect with, and the secret that lets us in.
+#[derive(Clone)]
+struct Called {
+    target: PeerAddresses,
+    secret: Option<Secret>,
+}
+
+async fn open(host: &Host, called: &Called) -> Result<Stream, Failure> {
+    let Called { target, secret } = called;
+    let protocol = secret.map_or(PROTOCOL, |_| SECRET_PROTOCOL);
+    let (peer, protocol) = (target.peer, StreamProtocol::new(protocol));
     let opened = host.session().open_stream_with(peer, protocol, &reaching(target)).await;
-    opened.map_err(|error| match error {
+    let mut stream = opened.map_err(|error| not_opened(peer, error))?;
+    if let Some(secret) = secret {
+        let said = secret.say(&mut stream).await;
+        said.map_err(|error| broken(peer, SpliceError::Peer(error)))?;
+    }
+    Ok(stream)
+}
+
+fn not_opened(peer: PeerId, error: StreamError) -> Failure {
+    match error {
         StreamError::Reach(error) => unreachable(&error),
         StreamError::Open(OpenStreamError::Unsupported(_)) => Failure::new(
             Code::PeerLost,
-            format!("{peer} does not listen for pipes"),
-            "run `peerage pipe listen` there",
+            format!("{peer} does not listen for pipes that are opened in this way"),
+            "run `peerage pipe listen` there, and copy the command that it prints whole",
         ),
         error => Failure::of(Code::PeerLost, &error),
-    })
-}
-
-/// The streams of those who may connect.
-struct Invited {
-    streams: IncomingStreams,
-    from: Vec<PeerId>,
-}
-
-impl Invited {
-    /// The next one; those of others are dropped, which breaks them.
-    async fn next(&mut self) -> Result<(PeerId, Stream), Failure> {
-        loop {
-            let (peer, stream) = self.streams.next().await.ok_or_else(node_gone)?;
-            if self.from.is_empty() || self.from.contains(&peer) {
-                return Ok((peer, stream));
-            }
-        }
     }
 }
 
-fn node_gone() -> Failure {
+pub(super) fn node_gone() -> Failure {
     Failure::new(Code::Unexpected, "the node has stopped", "run the command again")
 }
 
@@ -216,16 +232,16 @@ async fn forward_streams(
 /// Gives each TCP connection at `address` a stream, until stopped.
 async fn forward_connections(
     host: &Arc<Host>,
-    target: &PeerAddresses,
+    called: &Called,
     address: SocketAddr,
     context: &Context,
 ) -> Result<(), Failure> {
-    let peer = target.peer;
+    let peer = called.target.peer;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::writing(&format!("the port {address}"), &error))?;
     let address = listener.local_addr().map_err(|_| node_gone())?;
-    context.unless_stopped(host.reach(target)).await?;
+    context.unless_stopped(host.reach(&called.target)).await?;
     let text = address.to_string();
     context.say(Event::PipeForwarding { address: text, peer: peer.to_string() }).await;
     let (closed, mut reports) = tokio::sync::mpsc::channel(MAX_FORWARDED_CONNECTIONS);
@@ -236,9 +252,9 @@ async fn forward_connections(
             Some(report) = reports.recv() => context.say(report).await,
             (slot, accepted) = async { (forwarding.slot().await, listener.accept().await) } => {
                 let Ok((socket, _)) = accepted else { continue };
-                let (host, target) = (Arc::clone(host), target.clone());
+                let (host, called) = (Arc::clone(host), called.clone());
                 forwarding.spawn(slot, peer, async move {
-                    Ok((open(&host, &target).await.map_err(other)?, socket))
+                    Ok((open(&host, &called).await.map_err(other)?, socket))
                 });
             }
         }

@@ -136,7 +136,7 @@ fn transport(kind: TransportKind) -> Option<String> {
 fn protocol(name: &str) -> Option<String> {
     let way = match name {
         name if name == gateway::PROTOCOL.as_ref() => "gateway",
-        name if name == pipe::PROTOCOL => "pipe",
+        name if name == pipe::PROTOCOL || name == pipe::SECRET_PROTOCOL => "pipe",
         name if name.starts_with("/ipfs/bitswap") => "bitswap",
         name if name.starts_with("/ipfs/ping/") => "ping",
         _ => return None,

@@ -49,7 +49,9 @@ fn pipe(verb: PipeVerb) -> Request {
     // Nobody ends the input of a terminal when the other side has hung up.
     let terminal = std::io::stdin().is_terminal();
     match verb {
-        PipeVerb::Listen { tcp, from } => Request::PipeListen { tcp, from, terminal },
+        PipeVerb::Listen { tcp, from, anybody } => {
+            Request::PipeListen { tcp, from, anybody, terminal }
+        }
         PipeVerb::Connect { peer, addresses, tcp } => {
             Request::PipeConnect { peer, addresses, tcp, terminal }
         }

@@ -72,6 +72,45 @@ fn only_the_invited_are_let_in() {
     assert_eq!(refused.code, Some(5), "{}", refused.errors);
 }
 
+/// The address in what is typed to connect, without the secret.
+fn without_secret(typed: &str) -> String {
+    typed.split_once('#').unwrap().0.to_owned()
+}
+
+#[test]
+fn who_only_knows_the_peer_is_not_let_in_and_takes_nobodys_turn() {
+    let (here, there, stranger) = (Home::new(), Home::new(), Home::new());
+    let (mut listener, typed) = listen(&there, &[]);
+    let address = without_secret(&typed);
+    for wrong in [address.clone(), format!("{address}#{}", "0".repeat(32))] {
+        let mut refused = stranger.start_bytes(&["pipe", "connect", &wrong]);
+        refused.write(b"for you");
+        let refused = refused.finish();
+        assert_eq!((refused.code, refused.output.len()), (Some(5), 0), "{}", refused.errors);
+    }
+    assert_eq!(stranger.run(&["pipe", "connect", &format!("{address}#7")]).code, Some(3));
+    let mut connector = here.start_bytes(&["pipe", "connect", &typed]);
+    connector.write(b"for me");
+    connector.close_input();
+    listener.close_input();
+    let (connector, listener) = (connector.finish(), listener.finish());
+    assert_eq!((connector.code, listener.code), (Some(0), Some(0)), "{}", connector.errors);
+    assert_eq!(listener.output, b"for me");
+}
+
+#[test]
+fn anybody_is_let_in_where_that_is_asked_for() {
+    let (here, there) = (Home::new(), Home::new());
+    let (mut listener, typed) = listen(&there, &["--anybody"]);
+    assert!(!typed.contains('#'));
+    let mut connector = here.start_bytes(&["pipe", "connect", &typed]);
+    connector.write(b"hello");
+    connector.close_input();
+    listener.close_input();
+    assert_eq!(connector.finish().code, Some(0));
+    assert_eq!(listener.finish().output, b"hello");
+}
+
 #[test]
 fn a_peer_that_does_not_listen_is_told() {
     let (here, there) = (Home::new(), Home::new());
