@@ -85,7 +85,7 @@ async fn perform(
 /// Finds the node of the home, or becomes it.
 async fn enter(
     settings: &Settings,
-    http: Option<SocketAddr>,
+    http: Option<(SocketAddr, &[String])>,
     cancel: &CancellationToken,
 ) -> Result<Entrance, Failure> {
     for _ in 0..LOOKS {

@@ -11,6 +11,7 @@ use std::{
 
 use peerage::{
     discovery::{Events, NearbyPeer, StaticList},
+    exchange::Hosts,
     home::{Home, IdentityError},
     identity::{IdentityName, KeyKind, Keypair},
     node::{ConnectError, Connection, Node, NodeConfig, SpawnError},
@@ -68,7 +69,7 @@ impl Host {
     /// [`OpenFailure::InUse`] when another process has it.
     pub(crate) async fn open(
         settings: &Settings,
-        http: Option<SocketAddr>,
+        http: Option<(SocketAddr, &[String])>,
     ) -> Result<Self, OpenFailure> {
         let home =
             Home::open(settings.home()).map_err(|error| Failure::of(Code::CannotWrite, &error))?;
@@ -78,7 +79,10 @@ impl Host {
         let mut options = SessionOptions::new(config(keypair, settings)?);
         options.name = machine_name();
         options.lan = settings.discovery;
-        options.http = http;
+        if let Some((address, names)) = http {
+            options.http = Some(address);
+            options.http_hosts = Hosts::new(names.iter().cloned());
+        }
         options.wide = settings.reach.wide()?;
         if let Some(file) = &settings.peers {
             let list = StaticList::from_file(file);

@@ -21,6 +21,8 @@ pub(crate) enum Request {
         metadata: bool,
         layout: LayoutArgs,
         http: Option<SocketAddr>,
+        #[serde(default)]
+        http_hosts: Vec<String>,
     },
     /// Get `target` into the folder `output`.
     Get {
@@ -63,7 +65,11 @@ pub(crate) enum Request {
     /// Open streams: one for the raw bytes, or one for each TCP connection.
     PipeConnect { peer: String, addresses: Vec<String>, tcp: Option<SocketAddr>, terminal: bool },
     /// Run until cancelled.
-    Up { http: Option<SocketAddr> },
+    Up {
+        http: Option<SocketAddr>,
+        #[serde(default)]
+        http_hosts: Vec<String>,
+    },
 }
 
 impl Request {

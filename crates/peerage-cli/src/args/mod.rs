@@ -156,6 +156,9 @@ pub(crate) enum Verb {
         /// Also serve the trustless gateway over plain HTTP on this local address
         #[arg(long, value_name = "ADDR")]
         http: Option<std::net::SocketAddr>,
+        /// Answer under this name too, besides that address and localhost (can be given several times)
+        #[arg(long, value_name = "NAME", requires = "http")]
+        http_host: Vec<String>,
     },
     /// Run a hub until Ctrl-C: relay, tracker, boot node and DNS zone for peers that find no way
     Hub(HubArgs),

@@ -23,6 +23,9 @@ pub(crate) struct ShareArgs {
     /// Also serve the trustless gateway over plain HTTP on this local address
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<SocketAddr>,
+    /// Answer under this name too, besides that address and localhost (can be given several times)
+    #[arg(long, value_name = "NAME", requires = "http")]
+    pub(crate) http_host: Vec<String>,
     /// Print the link as a QR code even where standard output is not a terminal
     #[arg(long, conflicts_with = "no_qr")]
     pub(crate) qr: bool,

@@ -30,7 +30,7 @@ pub(crate) async fn run(
     context: Context,
 ) -> Result<(), Failure> {
     match request {
-        Request::Share { paths, name, metadata, layout, http } => {
+        Request::Share { paths, name, metadata, layout, http, .. } => {
             let wanted = Wanted::new(&paths, name, metadata, layout, http.is_some());
             share::serve(host, wanted, &context).await
         }

@@ -2,6 +2,7 @@
 //! link, and waits for it.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -247,10 +248,13 @@ fn import_failure(error: &ImportError) -> Failure {
     }
 }
 
-/// Whether `request` wants the gateway over plain HTTP, and where.
-pub(crate) const fn http_of(request: &Request) -> Option<std::net::SocketAddr> {
+/// Whether `request` wants the gateway over plain HTTP, where, and under which
+/// names besides.
+pub(crate) fn http_of(request: &Request) -> Option<(SocketAddr, &[String])> {
     match request {
-        Request::Share { http, .. } | Request::Up { http } => *http,
+        Request::Share { http, http_hosts, .. } | Request::Up { http, http_hosts } => {
+            http.map(|address| (address, http_hosts.as_slice()))
+        }
         _ => None,
     }
 }

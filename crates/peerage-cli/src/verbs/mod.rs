@@ -37,7 +37,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<(), Failure> {
         Verb::Doctor => ask(Request::Doctor),
         Verb::Ping { peer, addresses, count } => ask(Request::Ping { peer, addresses, count }),
         Verb::Pipe { verb } => ask(pipe(verb)),
-        Verb::Up { http } => ask(Request::Up { http }),
+        Verb::Up { http, http_host } => ask(Request::Up { http, http_hosts: http_host }),
         Verb::Hub(arguments) => hub::run(&arguments, settings),
         Verb::Demo => demo::run(settings),
         Verb::Completions { shell } => paper::completions(shell),

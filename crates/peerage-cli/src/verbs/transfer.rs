@@ -26,6 +26,7 @@ pub(super) fn share(arguments: ShareArgs, settings: &Settings) -> Result<(), Fai
         metadata: !arguments.no_metadata,
         layout: arguments.layout,
         http: arguments.http,
+        http_hosts: arguments.http_host,
     };
     attach::run(&request, settings, qr)
 }

@@ -63,7 +63,7 @@ fn announce(hub: &Value) {
 /// How many peers the registry of a hub has, as its metrics say.
 fn registered(hub: &Value) -> String {
     let mut stream = TcpStream::connect(hub["metrics"].as_str().unwrap()).unwrap();
-    let request = b"GET /metrics HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n";
+    let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(request).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();

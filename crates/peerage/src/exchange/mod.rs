@@ -3,10 +3,12 @@
 pub mod bitswap;
 pub mod download;
 pub mod gateway;
+mod hosts;
 pub mod serving;
 mod source;
 
 pub use self::{
+    hosts::Hosts,
     serving::Serving,
     source::{BlockSource, SourceError},
 };

@@ -44,6 +44,8 @@ pub struct HubConfig {
     pub kademlia: bool,
     /// Where to serve metrics.
     pub metrics: OrOff<SocketAddr>,
+    /// Under which names, besides that address and `localhost`.
+    pub metrics_hosts: Vec<String>,
     /// The ports.
     pub ports: HubPorts,
     /// How many connections others may hold.
@@ -166,6 +168,7 @@ impl Default for HubConfig {
             boot_nodes: Vec::new(),
             kademlia: true,
             metrics: OrOff::On((Ipv4Addr::LOCALHOST, 9400).into()),
+            metrics_hosts: Vec::new(),
             ports: HubPorts::default(),
             connections: ConnectionSettings::default(),
             relay: RelaySettings::default(),

@@ -32,6 +32,7 @@ use peerage_core::Advice;
 
 use crate::discovery::tracker::{TrackerConfig, TrackerServer, TrackerStatus};
 use crate::discovery::{ZoneError, ZoneServer, ZoneStatus};
+use crate::exchange::Hosts;
 use crate::node::{AcceptError, Node, NodeConfig, RefusedConnections, Services, SpawnError};
 use crate::topology::kademlia::{self, AddressScope, Kademlia, KademliaConfig, Mode, Refused};
 use live::Live;
@@ -181,7 +182,8 @@ impl Hub {
         let parts = Arc::new(Parts { node, kademlia, tracker, relay, zone });
         let metrics = match config.metrics.on() {
             Some(place) => {
-                let started = MetricsServer::start(place, Arc::clone(&parts)).await;
+                let hosts = Hosts::new(config.metrics_hosts.iter().cloned());
+                let started = MetricsServer::start(place, hosts, Arc::clone(&parts)).await;
                 Some(started.map_err(|error| HubError::Metrics(place, error))?)
             }
             None => None,

@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Parts, metrics};
+use crate::exchange::Hosts;
 
 const LIFETIME: Duration = Duration::from_secs(METRICS_CONNECTION_SECONDS);
 
@@ -41,11 +42,15 @@ impl MetricsServer {
     /// # Errors
     ///
     /// When the socket cannot be bound.
-    pub(super) async fn start(place: SocketAddr, parts: Arc<Parts>) -> io::Result<Self> {
+    pub(super) async fn start(
+        place: SocketAddr,
+        hosts: Hosts,
+        parts: Arc<Parts>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(place).await?;
         let address = listener.local_addr()?;
         let (mut task, stop) = (JoinSet::new(), CancellationToken::new());
-        task.spawn(accept(listener, parts, stop.clone()));
+        task.spawn(accept(listener, hosts, parts, stop.clone()));
         Ok(Self { address, task, stop })
     }
 
@@ -60,7 +65,7 @@ impl MetricsServer {
     }
 }
 
-async fn accept(listener: TcpListener, parts: Arc<Parts>, stop: CancellationToken) {
+async fn accept(listener: TcpListener, hosts: Hosts, parts: Arc<Parts>, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         let Ok((stream, _)) = accepted else {
@@ -70,16 +75,22 @@ async fn accept(listener: TcpListener, parts: Arc<Parts>, stop: CancellationToke
         while connections.try_join_next().is_some() {}
         // Without room it is closed.
         if connections.len() < MAX_METRICS_CONNECTIONS {
-            connections.spawn(timeout(LIFETIME, serve(stream, Arc::clone(&parts))));
+            connections.spawn(timeout(LIFETIME, serve(stream, hosts.clone(), Arc::clone(&parts))));
         }
     }
     connections.shutdown().await;
 }
 
-async fn serve(stream: TcpStream, parts: Arc<Parts>) {
+async fn serve(stream: TcpStream, hosts: Hosts, parts: Arc<Parts>) {
+    let Ok(at) = stream.local_addr() else { return };
     let service = service_fn(|request| {
-        let parts = Arc::clone(&parts);
-        async move { Ok::<_, http::Error>(answer(&request, &parts)) }
+        let (hosts, parts) = (hosts.clone(), Arc::clone(&parts));
+        async move {
+            Ok::<_, http::Error>(match hosts.allow(at, &request) {
+                true => answer(&request, &parts),
+                false => said(StatusCode::MISDIRECTED_REQUEST, "see metrics_hosts in hub.toml"),
+            })
+        }
     });
     let serving = http1::Builder::new()
         .max_buf_size(MAX_METRICS_HEADER_BYTES)

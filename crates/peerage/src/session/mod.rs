@@ -34,7 +34,7 @@ use crate::{
     access::GuardedStore,
     discovery::{Finder, Interfaces, LanConfig, LanDiscovery, LanWay, Way},
     exchange::{
-        Serving,
+        Hosts, Serving,
         bitswap::Bitswap,
         gateway::{self, Gateway},
         serving::ServingEvent,
@@ -101,7 +101,7 @@ impl Session {
             node.accept(gateway::PROTOCOL).map_err(|_| OpenError::Served("the gateway"))?;
         let serving = gateway.clone();
         servers.spawn(async move { serving.serve_streams(streams).await });
-        let http = listen_http(&gateway, options.http, &mut servers).await?;
+        let http = listen_http(&gateway, options.http, options.http_hosts, &mut servers).await?;
         let bitswap = Bitswap::start(&node, Some(served.clone()))
             .map_err(|_| OpenError::Served("bitswap"))?;
         let lan = options.lan.then(|| announce(&node, &options.name)).flatten().map(Arc::new);
@@ -205,6 +205,7 @@ impl Session {
 async fn listen_http(
     gateway: &Gateway,
     address: Option<SocketAddr>,
+    hosts: Hosts,
     servers: &mut JoinSet<()>,
 ) -> Result<Option<SocketAddr>, OpenError> {
     let Some(address) = address else { return Ok(None) };
@@ -213,7 +214,7 @@ async fn listen_http(
     let bound = listener.local_addr().map_err(failed)?;
     let serving = gateway.clone();
     servers.spawn(async move {
-        serving.serve_tcp(listener).await;
+        serving.serve_tcp_as(listener, hosts).await;
     });
     Ok(Some(bound))
 }

@@ -7,6 +7,7 @@ use libp2p::Multiaddr;
 use crate::{
     access::{Everybody, Policy},
     discovery::{DnsConfig, MainlineConfig, Way},
+    exchange::Hosts,
     node::NodeConfig,
     topology::kademlia::KademliaConfig,
 };
@@ -23,6 +24,8 @@ pub struct SessionOptions {
     pub lan: bool,
     /// Where to serve the gateway to this machine by plain HTTP.
     pub http: Option<SocketAddr>,
+    /// Under which names, besides that address and `localhost`.
+    pub http_hosts: Hosts,
     /// By which ways to find peers and be found, besides the local network.
     /// Ways that need the running node come later, by [`Finder::add`].
     pub ways: Vec<Arc<dyn Way>>,
@@ -56,6 +59,7 @@ impl SessionOptions {
             name: String::from("peerage"),
             lan: true,
             http: None,
+            http_hosts: Hosts::default(),
             ways: Vec::new(),
             wide: Wide::default(),
             policy: Arc::new(Everybody),

@@ -129,8 +129,12 @@ fn clients(hub: &Hub) -> usize {
 
 /// What the hub answers to a path.
 async fn get(place: SocketAddr, path: &str) -> String {
+    get_from("localhost", place, path).await
+}
+
+async fn get_from(host: &str, place: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(place).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     soon("an answer", stream.read_to_string(&mut answer)).await.unwrap();
@@ -250,6 +254,8 @@ async fn what_it_does_is_counted() {
     let place = hub.metrics().unwrap();
     let before = samples(&get(place, "/metrics").await);
     assert_eq!(before["peerage_peers"], 0.0);
+    let rebound = get_from("evil.example", place, "/metrics").await;
+    assert!(rebound.starts_with("HTTP/1.1 421 ") && !rebound.contains("peerage_peers"));
     assert_eq!(before["peerage_registry_accepted_total"], 0.0);
     assert_eq!(before["peerage_zone_questions_total"], 0.0);
 

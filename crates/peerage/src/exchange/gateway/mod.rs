@@ -16,8 +16,8 @@
 //! middle of a CAR, which ends there.
 //!
 //! A web page can give its own name the address `127.0.0.1` and have a browser
-//! on this machine ask here. Such a request names that page's host, and counts
-//! as anybody's and not as this machine's. Nothing can be changed through a
+//! on this machine ask here. Such a request names that page's host, and is refused
+//! ([`Hosts`](super::Hosts)). Nothing can be changed through a
 //! gateway, and no list of CIDs is served.
 
 mod body;

@@ -200,6 +200,12 @@ fn refusal(error: &RequestError) -> Response<Answer> {
     response
 }
 
+/// A request for a host that is not this server.
+pub(super) fn misdirected() -> Response<Answer> {
+    let text = "this server has another name; --http-host gives it more";
+    sentence(StatusCode::MISDIRECTED_REQUEST, text)
+}
+
 fn busy() -> Response<Answer> {
     let mut response = sentence(
         StatusCode::TOO_MANY_REQUESTS,

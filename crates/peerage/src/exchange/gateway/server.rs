@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     io,
+    net::SocketAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -29,9 +30,12 @@ use tokio::{
 use super::{
     caller::Caller,
     io::{Guarded, StreamIo},
-    respond::respond,
+    respond::{misdirected, respond},
 };
-use crate::exchange::serving::{self, Serving};
+use crate::exchange::{
+    Hosts,
+    serving::{self, Serving},
+};
 use crate::sync::lock;
 
 /// How long to rest, in milliseconds, when the system accepts no connection
@@ -153,7 +157,7 @@ impl Gateway {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.serve_io(Caller::Peer(peer), StreamIo::new(stream)).await;
+        self.serve_io(Caller::Peer(peer), None, StreamIo::new(stream)).await;
     }
 
     /// Serves all the streams that come, as from [`Node::accept`] of
@@ -184,19 +188,28 @@ impl Gateway {
 
     /// Serves plain HTTP to whoever connects to `listener`, until the future is
     /// dropped, which closes all connections. Who connects from this machine
-    /// reads what this machine may, others what anybody may.
+    /// reads what this machine may, others what anybody may. Requests for another
+    /// host than the address that was connected to and `localhost` are refused;
+    /// see [`Gateway::serve_tcp_as`].
     pub async fn serve_tcp(&self, listener: TcpListener) -> Infallible {
+        self.serve_tcp_as(listener, Hosts::default()).await
+    }
+
+    /// The same, under the names of `hosts` too.
+    pub async fn serve_tcp_as(&self, listener: TcpListener, hosts: Hosts) -> Infallible {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 Some(_) = connections.join_next() => {}
                 accepted = listener.accept() => match accepted {
                     Ok((stream, from)) => {
-                        let gateway = self.clone();
+                        let (gateway, hosts) = (self.clone(), hosts.clone());
                         connections.spawn(async move {
+                            let Ok(at) = stream.local_addr() else { return };
                             // Frames are large: waiting to fill a packet gains nothing.
                             let _ = stream.set_nodelay(true);
-                            gateway.serve_io(Caller::Address(from.ip()), stream).await;
+                            let face = Some((hosts, at));
+                            gateway.serve_io(Caller::Address(from.ip()), face, stream).await;
                         });
                     }
                     Err(error) => rest_after(&error).await,
@@ -205,7 +218,7 @@ impl Gateway {
         }
     }
 
-    async fn serve_io<T>(&self, caller: Caller, io: T)
+    async fn serve_io<T>(&self, caller: Caller, face: Option<(Hosts, SocketAddr)>, io: T)
     where
         T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
@@ -217,7 +230,13 @@ impl Gateway {
         let io = Guarded::new(io, limits.write_stall, GATEWAY_WRITE_STALL_BYTES);
         let service = service_fn(|request| {
             let shared = Arc::clone(&self.shared);
-            async move { Ok::<_, Infallible>(respond(&shared, caller, &request).await) }
+            let ours = face.as_ref().is_none_or(|(hosts, at)| hosts.allow(*at, &request));
+            async move {
+                Ok::<_, Infallible>(match ours {
+                    true => respond(&shared, caller, &request).await,
+                    false => misdirected(),
+                })
+            }
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())

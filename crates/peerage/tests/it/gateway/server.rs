@@ -344,3 +344,15 @@ async fn works_between_two_nodes() {
     }
     serving.abort();
 }
+
+#[tokio::test]
+async fn plain_http_answers_only_under_its_own_names() {
+    let shared = share(1000, 100);
+    let face = PlainFace::of(&Gateway::new(shared.blocks.clone())).await;
+    let target = format!("/ipfs/{}?format=raw", shared.leaves[0]);
+    for (host, status) in [("localhost", "200"), ("127.0.0.1:80", "200"), ("evil.example", "421")] {
+        let head = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        let answer = face.answer_to(head.as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+    }
+}

@@ -131,8 +131,9 @@ impl PlainFace {
 
     /// What is answered to one request of this method, target and header lines.
     pub(crate) async fn ask(&self, method: &str, target: &str, lines: &str) -> String {
-        let head =
-            format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{lines}\r\n");
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{lines}\r\n"
+        );
         self.answer_to(head.as_bytes()).await
     }
 }
