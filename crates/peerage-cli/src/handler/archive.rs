@@ -154,7 +154,7 @@ fn read_into(into: &mut Into<'_>, path: &Path, context: &Context) -> Result<Even
     decoder.finish().map_err(malformed)?;
     into.flush()?;
     let roots = decoder.roots().map_err(malformed)?.unwrap_or_default();
-    let (roots, incomplete) = whole::sort(store, roots, context)?;
+    let (roots, incomplete) = whole::sort(into.store, roots, context)?;
     Ok(Event::Imported { roots, incomplete, blocks: into.blocks, bytes: into.bytes })
 }
 

@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::Session;
 use crate::{
     import::{self, ImportError, ImportOptions, Imported},
-    store::{Purpose, StoreError, OwnerId},
+    store::{OwnerId, Purpose, StoreError},
     sync::blocking,
 };
 

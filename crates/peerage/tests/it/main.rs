@@ -18,8 +18,8 @@ mod mainline;
 mod node;
 mod parts;
 mod published;
-mod session_block;
 mod relays;
+mod session_block;
 mod support;
 mod tracker;
 

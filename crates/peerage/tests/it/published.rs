@@ -18,7 +18,7 @@ use peerage::{
     node::Node,
     presets,
     routing::PeerAddresses,
-    session::{OpenError, Session, SessionOptions},
+    session::{GetOptions, OpenError, Session, SessionOptions},
     store::{OwnerKind, Purpose, Store, StoreError},
 };
 use tempfile::TempDir;
@@ -138,7 +138,7 @@ impl Peer {
         let stop = CancellationToken::new();
         let directory = folder.path().join("got");
         let target = Target::Cid(root);
-        let getting = self.session.get(&target, directory, Vec::new(), events, stop);
+        let getting = self.session.get(&target, directory, GetOptions::default(), events, stop);
         fs::read(soon("the content", getting).await.unwrap().path).unwrap()
     }
 }
@@ -215,8 +215,13 @@ async fn what_is_got_is_announced_only_while_it_is() {
     let (events, _) = mpsc::channel(1);
     let stop = CancellationToken::new();
     let target = Target::Cid(missing);
-    let getting =
-        bob.session.get(&target, bobs.path().join("got"), Vec::new(), events, stop.clone());
+    let getting = bob.session.get(
+        &target,
+        bobs.path().join("got"),
+        GetOptions::default(),
+        events,
+        stop.clone(),
+    );
     let wanted = async {
         let missing = Key::Content(missing);
         let told = bob.told.wait_for(|told| told.keys.contains(&missing));

@@ -90,4 +90,3 @@ async fn node_at(host: &Host, ip: Ipv4Addr, hubs: Vec<Multiaddr>) -> Node {
     config.security = Security::preferred();
     host.run(Node::spawn(config)).await.unwrap()
 }
-

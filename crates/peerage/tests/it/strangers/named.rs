@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use peerage::home::Home;
 use peerage::link::{self, Link, Target};
-use peerage::session::{Session, SessionOptions};
+use peerage::session::{GetOptions, Session, SessionOptions};
 use peerage::{Multiaddr, PeerId};
 use peerage_core::data::{Block, HashKind, codec};
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ async fn a_link_leads_to_nobodys_own_machine() {
         let get = here.run(async move {
             let (events, mut taken) = mpsc::channel(16);
             let listening = tokio::spawn(async move { while taken.recv().await.is_some() {} });
-            let got = getting.get(&target, folder, Vec::new(), events, stopped).await;
+            let got = getting.get(&target, folder, GetOptions::default(), events, stopped).await;
             listening.await.unwrap();
             got
         });
