@@ -9,8 +9,13 @@ use peerage::{
     session::{BlockError, Session, SessionOptions},
     store::{OwnerId, OwnerKind, StoreError},
 };
-use peerage_core::data::{Block, HashKind, codec};
+use peerage_core::data::{Block, Cid, HashKind, codec, view::View};
 use tempfile::TempDir;
+
+use crate::support::{
+    blocks::{Files, write},
+    kubo::Kubo,
+};
 
 /// Far longer than anything here takes.
 const ENOUGH: Duration = Duration::from_secs(60);
@@ -69,5 +74,23 @@ async fn what_nobody_has_is_an_error_in_time() {
     let refused = bob.block(block.cid(), Some(never), ENOUGH).await;
     assert!(matches!(refused, Err(BlockError::Store(StoreError::NoSuchOwner { .. }))));
     alice.close().await;
+    bob.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_comes_from_kubo() {
+    let Some(mut kubo) = Kubo::start("a block comes from Kubo").await else { return };
+    let (bob, _b) = peer().await;
+    let folder = kubo.folder().join("folder");
+    write(&Files::from([("dawn".to_owned(), Bytes::from_static(b"dawn"))]), &folder);
+    let root: Cid = kubo.add(&folder).await.parse().unwrap();
+    bob.node().connect(kubo.peer, &kubo.addresses).await.unwrap();
+    // The folder's node alone: no file of it comes along.
+    let block = bob.block(&root, Some(database(&bob)), ENOUGH).await.unwrap();
+    let view = View::of(&root, block.data()).unwrap();
+    let View::Directory { entries, .. } = view else { panic!("{view:?}") };
+    assert_eq!(entries[0].name.as_ref(), b"dawn");
+    assert!(bob.store().has(&root).unwrap());
+    assert!(!bob.store().has(&entries[0].cid).unwrap());
     bob.close().await;
 }

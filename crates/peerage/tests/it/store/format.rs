@@ -15,7 +15,8 @@ use super::{lossy::Lossy, sized};
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const TREES: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("trees");
 const OWNERS: TableDefinition<'_, u32, &[u8]> = TableDefinition::new("owners");
-const VALUES: TableDefinition<'_, (u64, &str, &[u8]), &[u8]> = TableDefinition::new("values");
+pub(super) const VALUES: TableDefinition<'_, (u64, &str, &[u8]), &[u8]> =
+    TableDefinition::new("values");
 
 fn raw(backend: Lossy) -> Database {
     redb::Builder::new().create_with_backend(backend).unwrap()

@@ -7,8 +7,9 @@ use peerage::{
     store::{Batch, Store, StoreError, ValueChange, Values},
 };
 use proptest::prelude::*;
+use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
 
-use super::{database, lossy::Lossy, on_each, sized};
+use super::{database, format::VALUES, lossy::Lossy, on_each, sized};
 
 fn change(key: &[u8], value: Option<&[u8]>) -> ValueChange {
     ValueChange { key: key.to_vec(), value: value.map(<[u8]>::to_vec) }
@@ -39,12 +40,12 @@ fn spaces_and_owners_keep_apart() {
             store.values_of(one, "heads").unwrap(),
             store.values_of(two, "heads").unwrap(),
         ];
-        for (n, space) in spaces.iter().enumerate() {
-            space.put(b"", &[n as u8]).unwrap();
-            space.put(b"key", &[n as u8, 1]).unwrap();
+        for (n, space) in (0..).zip(&spaces) {
+            space.put(b"", &[n]).unwrap();
+            space.put(b"key", &[n, 1]).unwrap();
         }
-        for (n, space) in spaces.iter().enumerate() {
-            assert_eq!(space.get(b"").unwrap(), Some(vec![n as u8]));
+        for (n, space) in (0..).zip(&spaces) {
+            assert_eq!(space.get(b"").unwrap(), Some(vec![n]));
             assert_eq!(all(space).len(), 2);
         }
         spaces[3].remove(b"key").unwrap();
@@ -61,10 +62,27 @@ fn spaces_and_owners_keep_apart() {
 }
 
 #[test]
+fn what_an_owner_had_takes_no_room_when_it_is_gone() {
+    let backend = Lossy::new(1);
+    let store = Store::with_backend(backend.clone()).unwrap();
+    let [gone, stays] = [database(&store), database(&store)];
+    for (owner, count) in [(gone, 9000u32), (stays, 10)] {
+        let values = store.values_of(owner, "log").unwrap();
+        let changes = (0..count).map(|n| change(&n.to_be_bytes(), Some(b"entry"))).collect();
+        values.write(changes).unwrap();
+    }
+    store.remove_owner(gone).unwrap();
+    drop(store);
+    let database = redb::Builder::new().create_with_backend(backend).unwrap();
+    let table = database.begin_read().unwrap().open_table(VALUES).unwrap();
+    assert_eq!(table.len().unwrap(), 10);
+}
+
+#[test]
 fn ranges_and_prefixes_come_in_pages() {
     on_each(|store, _| {
         let values = store.values_of(database(store), "log").unwrap();
-        let count = MAX_VALUES_PAGE as u32 + 10;
+        let count = u32::try_from(MAX_VALUES_PAGE).unwrap() + 10;
         let changes = (0..count).map(|n| change(&n.to_be_bytes(), Some(b"entry"))).collect();
         values.write(changes).unwrap();
         let page = values.page(Bound::Unbounded, Bound::Unbounded).unwrap();
@@ -127,10 +145,10 @@ proptest! {
         store.sync().unwrap();
         backend.crash_after(crash_after);
         let mut synced = 0;
-        for (n, size) in sizes.iter().enumerate() {
-            let block = sized(n as u64, *size);
+        for (n, size) in (0u8..).zip(&sizes) {
+            let block = sized(n.into(), *size);
             let mut batch = Batch::new(owner);
-            batch.value("log", change(&[n as u8], Some(&block.cid().to_bytes()))).unwrap();
+            batch.value("log", change(&[n], Some(&block.cid().to_bytes()))).unwrap();
             batch.block(block);
             if store.write(batch).is_err() || (n % 3 == 0 && store.sync().is_err()) {
                 break;
@@ -141,9 +159,9 @@ proptest! {
 
         let store = Store::with_backend(backend.after_crash()).unwrap();
         let log = store.values_of(owner, "log").unwrap();
-        for (n, size) in sizes.iter().enumerate() {
-            let cid = *sized(n as u64, *size).cid();
-            let named = log.get(&[n as u8]).unwrap();
+        for (n, size) in (0u8..).zip(&sizes) {
+            let cid = *sized(n.into(), *size).cid();
+            let named = log.get(&[n]).unwrap();
             prop_assert_eq!(named.is_some(), store.has(&cid).unwrap(), "entry {} was torn", n);
             prop_assert!(named.is_none_or(|named| named == cid.to_bytes()));
             prop_assert!(n >= synced || store.has(&cid).unwrap());
