@@ -18,10 +18,9 @@ const OK: u64 = 200;
 const DATA: usize = 110_000;
 
 pub(super) async fn hub(host: &Host) -> Hub {
-    let mut config = HubConfig::default();
-    config.listen = vec![HUB.into()];
+    let listen = vec![HUB.into()];
+    let mut config = HubConfig { listen, metrics: OrOff::Off, ..HubConfig::default() };
     config.ports.websocket = OrOff::Off;
-    config.metrics = OrOff::Off;
     host.run(async move { Hub::start(Keypair::generate_ed25519(), &config, None).await.unwrap() })
         .await
 }
