@@ -80,6 +80,8 @@ impl<P: Part> Actor<P> {
         if urls.is_empty() {
             return;
         }
+        // Whoever runs this node chose the hub, and so its relays.
+        self.gate.vouch_for(addresses);
         let (roaming, hub, hubs) = (roaming.clone(), *hub, self.hubs.len());
         let later = if self.hubs.is_first(&hub) { Duration::ZERO } else { OTHER_RELAYS_LATER };
         tokio::spawn(async move {

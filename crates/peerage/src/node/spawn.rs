@@ -49,11 +49,14 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     let state = Arc::new(State::new(peer));
     let streams = Streams::new(config.limits, state.connections.clone());
     let paths = Arc::new(PathTable::default());
+    let gate = Gate::default();
     let roaming = match config.roaming {
-        true => Roaming::bind(&config.keypair, config.roaming_port, config.map_ports).await?,
+        true => {
+            let (key, port) = (&config.keypair, config.roaming_port);
+            Roaming::bind(key, port, config.map_ports, &gate).await?
+        }
         false => None,
     };
-    let gate = Gate::default();
     let swarm = behaviour::swarm(&config, parts, streams.clone(), &paths, roaming.clone(), &gate)?;
     let refused = swarm.behaviour().admission.refused();
     let (events, _) = broadcast::channel(EVENTS);

@@ -9,6 +9,7 @@
 //! [`Place`]: peerage_core::routing::address::Place
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -127,6 +128,12 @@ impl Gate {
         }
     }
 
+    /// Whether an address that a name led to is dialled.
+    pub(crate) fn admits_named(&self, name: &str, ip: IpAddr) -> bool {
+        let name = name.trim_end_matches('.').to_ascii_lowercase();
+        lock(&self.0.names).contains(&name) || self.here().is_worth_dialling(ip)
+    }
+
     /// The same of an IP address, which a name may have led to.
     fn admit_resolved(&self, address: &Multiaddr) -> Option<Word> {
         let word = WORD.try_with(|word| *word).unwrap_or(Word::Stranger);
@@ -239,5 +246,69 @@ where
         event.map(|event| {
             event.map_upgrade(|upgrade| upgrade.map_err(refused)).map_err(Refused::Inner)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RELAY: &str = "/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA";
+
+    /// A host on some link: on no machine is it worth dialling for a stranger.
+    const NEAR: &str = "/ip4/169.254.1.1/tcp/1";
+
+    fn address(text: &str) -> Multiaddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_a_stranger_names_must_be_meant_for_us() {
+        let (gate, near) = (Gate::default(), address(NEAR));
+        assert_eq!(gate.admit(&near), None);
+        assert_eq!(gate.on_own_word(|| gate.admit(&near)), Some(Word::Own));
+        assert_eq!(gate.admit(&near), None, "once");
+        assert_eq!(gate.admit(&address("/ip4/8.8.8.8/tcp/1")), Some(Word::Stranger));
+    }
+
+    #[test]
+    fn what_is_no_place_is_dialled_for_nobody() {
+        let gate = Gate::default();
+        for end in ["/ip4/127.0.0.1/tcp/22", "/tcp/22", "/x-parity-ws/%2Freboot"] {
+            let two = address(&format!("/ip4/8.8.8.8/tcp/1{end}"));
+            assert_eq!(gate.on_own_word(|| gate.admit(&two)), None, "{two}");
+        }
+    }
+
+    #[test]
+    fn a_name_leads_anywhere_only_if_we_gave_it() {
+        let (gate, named) = (Gate::default(), address("/dns4/Hub.example./tcp/1"));
+        let near = [169, 254, 1, 1].into();
+        for vouched in [false, true] {
+            let word = if vouched { Word::Own } else { Word::Stranger };
+            assert_eq!(gate.on_own_word(|| gate.admit(&named)), Some(word));
+            assert_eq!(gate.admit(&named), Some(Word::Stranger), "a stranger may name it too");
+            assert_eq!(gate.admits_named("HUB.example", near), vouched);
+            gate.vouch_for(std::slice::from_ref(&named));
+        }
+        assert!(gate.admits_named("other.example", [8, 8, 8, 8].into()));
+    }
+
+    #[test]
+    fn the_relay_of_our_own_circuit_is_dialled_for_its_client() {
+        let (gate, relay) = (Gate::default(), address(&format!("{NEAR}{RELAY}")));
+        assert_eq!(gate.admit(&relay), None);
+        let circuit = address(&format!("{relay}/p2p-circuit"));
+        assert_eq!(gate.on_own_word(|| gate.admit(&circuit)), Some(Word::Own));
+        assert_eq!(gate.admit(&relay), Some(Word::Own));
+    }
+
+    #[test]
+    fn so_many_names_are_kept_and_no_more() {
+        let gate = Gate::default();
+        let named = |number: usize| address(&format!("/dns/a{number}.example/tcp/1"));
+        gate.vouch_for(&(0..=MAX_OWN_NAMES).map(named).collect::<Vec<_>>());
+        assert_eq!(lock(&gate.0.names).len(), MAX_OWN_NAMES);
+        assert!(!gate.is_own_name(&named(0)) && gate.is_own_name(&named(MAX_OWN_NAMES)));
     }
 }

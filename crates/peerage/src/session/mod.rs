@@ -97,10 +97,7 @@ impl Session {
         let served = Serving::from(blocks.clone());
         let gateway = Gateway::new(served.clone());
         let mut servers = JoinSet::new();
-        let streams =
-            node.accept(gateway::PROTOCOL).map_err(|_| OpenError::Served("the gateway"))?;
-        let serving = gateway.clone();
-        servers.spawn(async move { serving.serve_streams(streams).await });
+        serve_streams(&gateway, &node, &mut servers)?;
         let http = listen_http(&gateway, options.http, options.http_hosts, &mut servers).await?;
         let bitswap = Bitswap::start(&node, Some(served.clone()))
             .map_err(|_| OpenError::Served("bitswap"))?;
@@ -113,12 +110,8 @@ impl Session {
         let reacher = Reacher::new(&node, &finder, &options.node.hubs);
         let keypair = options.node.keypair;
         ways::add(&finder, &node, &keypair, options.wide).await;
-        servers.spawn(presence::keep(
-            node.clone(),
-            keypair,
-            finder.clone(),
-            passing.follow(&store),
-        ));
+        let published = passing.follow(&store);
+        servers.spawn(presence::keep(node.clone(), keypair, finder.clone(), published));
         let (lan, servers) = (tokio::sync::Mutex::new(lan), tokio::sync::Mutex::new(servers));
         let stop = CancellationToken::new();
         let inner = Inner {
@@ -200,6 +193,18 @@ impl Session {
             tracing::warn!(%error, "the store could not be made durable");
         }
     }
+}
+
+/// Serves the gateway over streams.
+fn serve_streams(
+    gateway: &Gateway,
+    node: &Node,
+    servers: &mut JoinSet<()>,
+) -> Result<(), OpenError> {
+    let streams = node.accept(gateway::PROTOCOL).map_err(|_| OpenError::Served("the gateway"))?;
+    let serving = gateway.clone();
+    servers.spawn(async move { serving.serve_streams(streams).await });
+    Ok(())
 }
 
 async fn listen_http(

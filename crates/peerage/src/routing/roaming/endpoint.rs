@@ -24,7 +24,7 @@ use super::congestion::Bbr;
 use super::names::{Names, inside, outside};
 use super::relays::{Borrowed, Relays};
 use super::{ALPN, certificate, relay_address};
-use crate::routing::Network;
+use crate::routing::{Gate, Network};
 
 /// How long a connection lives of which nothing is heard on any path. Longer
 /// than a partition that people wait out; the node's own watch ends sooner
@@ -59,11 +59,13 @@ pub(crate) struct Roaming {
 
 impl Roaming {
     /// Binds the endpoint of an identity; `None` for keys other than Ed25519.
-    /// IPv6 is used where the machine has it. With `map_ports` the router is asked to let packets in.
+    /// IPv6 is used where the machine has it. With `map_ports` the router is asked
+    /// to let packets in. `gate` judges what relays' names lead to.
     pub(crate) async fn bind(
         key: &Keypair,
         port: u16,
         map_ports: bool,
+        gate: &Gate,
     ) -> Result<Option<Self>, BindError> {
         let Ok(pair) = key.clone().try_into_ed25519() else { return Ok(None) };
         let mut secret = [0; 32];
@@ -79,7 +81,7 @@ impl Roaming {
             .secret_key(SecretKey::from_bytes(&secret))
             .alpns(vec![ALPN.to_vec()])
             .relay_mode(RelayMode::Custom(measured.clone()))
-            .dns_resolver(DnsResolver::custom(Names::new(relays.clone())))
+            .dns_resolver(DnsResolver::custom(Names::new(relays.clone(), gate.clone())))
             .ca_tls_config(certificate::trust())
             .portmapper_config(ports)
             .transport_config(transport_config())

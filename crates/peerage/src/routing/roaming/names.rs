@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use iroh::RelayUrl;
 use iroh::dns::{BoxIter, DnsError, DnsResolver, Resolver, TxtRecordData};
 
+use super::super::Gate;
 use super::relays::Relays;
 
 /// Ends the names of relays at bare addresses. No such name is in the DNS
@@ -77,20 +78,22 @@ fn address_of(host: &str) -> Option<IpAddr> {
 #[derive(Debug)]
 pub(super) struct Names {
     relays: Relays,
+    gate: Gate,
     dns: DnsResolver,
 }
 
 impl Names {
-    pub(super) fn new(relays: Relays) -> Self {
-        Self { relays, dns: DnsResolver::new() }
+    pub(super) fn new(relays: Relays, gate: Gate) -> Self {
+        Self { relays, gate, dns: DnsResolver::new() }
     }
 }
 
-/// What a look-up finds, when it is its relay's turn: asks the DNS only for a relay that is in use and has a
-/// name of its own.
+/// What a look-up finds, when it is its relay's turn: asks the DNS only for a relay
+/// that is in use and has a name of its own, and passes what `gate` lets through.
 async fn look_up<T: Send + 'static>(
     turn: Option<Duration>,
     host: String,
+    gate: Gate,
     pick: fn(IpAddr) -> Option<T>,
     dns: impl AsyncFnOnce(String) -> Result<Vec<IpAddr>, DnsError>,
 ) -> Result<BoxIter<T>, DnsError> {
@@ -98,7 +101,10 @@ async fn look_up<T: Send + 'static>(
     let found = match address_of(&host) {
         _ if turn.is_none() => Vec::new(),
         Some(ip) => vec![ip],
-        None => dns(host).await?,
+        None => {
+            let found = dns(host.clone()).await?;
+            found.into_iter().filter(|ip| gate.admits_named(&host, *ip)).collect()
+        }
     };
     Ok(Box::new(found.into_iter().filter_map(pick)))
 }
@@ -107,13 +113,13 @@ impl Resolver for Names {
     fn lookup_ipv4(&self, host: String) -> BoxFuture<'static, Result<BoxIter<Ipv4Addr>, DnsError>> {
         let (turn, dns) = (self.relays.turn(&host, Instant::now()), self.dns.clone());
         let ask = async move |host| Ok(dns.lookup_ipv4(host, TIMEOUT).await?.collect());
-        look_up(turn, host, v4, ask).boxed()
+        look_up(turn, host, self.gate.clone(), v4, ask).boxed()
     }
 
     fn lookup_ipv6(&self, host: String) -> BoxFuture<'static, Result<BoxIter<Ipv6Addr>, DnsError>> {
         let (turn, dns) = (self.relays.turn(&host, Instant::now()), self.dns.clone());
         let ask = async move |host| Ok(dns.lookup_ipv6(host, TIMEOUT).await?.collect());
-        look_up(turn, host, v6, ask).boxed()
+        look_up(turn, host, self.gate.clone(), v6, ask).boxed()
     }
 
     /// Relays need none.
@@ -129,7 +135,7 @@ impl Resolver for Names {
     }
 
     fn reset(&self) -> Box<dyn Resolver> {
-        Box::new(Self::new(self.relays.clone()))
+        Box::new(Self::new(self.relays.clone(), self.gate.clone()))
     }
 }
 
