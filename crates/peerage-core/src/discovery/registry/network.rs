@@ -1,24 +1,8 @@
-//! Which network an address belongs to, and what kind of address it is.
+//! What kind of address an address is.
 
 use std::net::IpAddr;
 
 use crate::routing::address::{Reach, plain};
-
-/// What is given out to one customer: an IPv4 address, or an IPv6 /56. Peer
-/// ids cost nothing, networks do; so limits count networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Network(IpAddr);
-
-impl Network {
-    /// The network of an address.
-    #[must_use]
-    pub fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => Self(IpAddr::V6((address.to_bits() >> 72 << 72).into())),
-            address => Self(address),
-        }
-    }
-}
 
 /// For whom an address means the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,14 +63,6 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_customer_has_one_network() {
-        assert_eq!(Network::of(ip("2001:db8:1:200::1")), Network::of(ip("2001:db8:1:2ff::9")));
-        assert_ne!(Network::of(ip("2001:db8:1:200::1")), Network::of(ip("2001:db8:1:300::1")));
-        assert_eq!(Network::of(ip("::ffff:192.0.2.1")), Network::of(ip("192.0.2.1")));
-        assert_ne!(Network::of(ip("192.0.2.1")), Network::of(ip("192.0.2.2")));
     }
 
     #[test]
