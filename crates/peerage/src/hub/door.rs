@@ -4,9 +4,11 @@
 //! `iroh-relay`'s own server takes any number of connections, and lets those
 //! that never say who they are stay for ever.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::limits::{
     MAX_RELAY_CLIENTS, MAX_RELAY_CLIENTS_PER_NETWORK, MAX_RELAY_HANDSHAKES,
@@ -16,8 +18,13 @@ use http::{HeaderMap, HeaderValue};
 use iroh::EndpointId;
 use iroh_relay::server::{Access, AccessControl, ClientRequest, ConnectionId};
 
-use crate::node::Shares;
+use peerage_core::routing::pool::{Origin, PoolLimits};
+
+use crate::routing::{Share, SharedPool, peer_of_endpoint};
 use crate::sync::lock;
+
+/// After how long a handshake makes room for another's when there is none.
+const SILENCE: Duration = Duration::from_secs(3);
 
 /// The header in which a request says where it comes from: written by us, over
 /// whatever the client has put there.
@@ -41,65 +48,57 @@ impl Default for ClientLimits {
 /// Counts who is inside.
 #[derive(Debug)]
 pub(super) struct Door {
-    limits: ClientLimits,
-    inside: Mutex<Inside>,
+    handshakes: SharedPool,
+    clients: SharedPool,
+    /// The places of the clients.
+    inside: Mutex<HashMap<ConnectionId, Share>>,
     refused: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Inside {
-    handshakes: Shares<u64>,
-    /// The number of the latest handshake.
-    last: u64,
-    clients: Shares<ConnectionId>,
-}
-
-/// The right to make a handshake; given back when it is dropped.
-#[derive(Debug)]
-pub(super) struct Pass {
-    door: Arc<Door>,
-    number: u64,
 }
 
 impl Door {
     pub(super) fn new(limits: ClientLimits) -> Self {
-        Self { limits, inside: Mutex::default(), refused: AtomicU64::new(0) }
+        let handshakes = PoolLimits {
+            one: MAX_RELAY_HANDSHAKES_PER_NETWORK as usize,
+            silence: SILENCE,
+            ..PoolLimits::of(MAX_RELAY_HANDSHAKES)
+        };
+        let one = limits.per_network as usize;
+        Self {
+            handshakes: SharedPool::new(handshakes),
+            clients: SharedPool::new(PoolLimits { one, ..PoolLimits::of(limits.clients) }),
+            inside: Mutex::default(),
+            refused: AtomicU64::new(0),
+        }
     }
 
-    fn inside(&self) -> MutexGuard<'_, Inside> {
+    fn inside(&self) -> MutexGuard<'_, HashMap<ConnectionId, Share>> {
         lock(&self.inside)
     }
 
     /// Lets one who comes from an address make a handshake, if there is room.
-    pub(super) fn enter(self: &Arc<Self>, from: IpAddr) -> Option<Pass> {
-        let mut inside = self.inside();
-        inside.last += 1;
-        let number = inside.last;
-        let entered = inside.handshakes.len() < MAX_RELAY_HANDSHAKES
-            && inside.handshakes.enter(number, from, MAX_RELAY_HANDSHAKES_PER_NETWORK);
-        drop(inside);
-        self.refused.fetch_add(u64::from(!entered), Ordering::Relaxed);
-        entered.then(|| Pass { door: Arc::clone(self), number })
+    pub(super) fn enter(&self, from: IpAddr) -> Option<Share> {
+        let entered = self.handshakes.enter(&Origin::address(from), 1).ok();
+        self.refused.fetch_add(u64::from(entered.is_none()), Ordering::Relaxed);
+        entered
     }
 
     /// Lets a client in that has proven who it is, if there is room.
     fn admit(&self, request: &ClientRequest) -> Access {
-        let mut inside = self.inside();
-        let admitted = inside.clients.len() < self.limits.clients
-            && origin(request.headers()).is_some_and(|from| {
-                inside.clients.enter(request.connection_id(), from, self.limits.per_network)
-            });
-        drop(inside);
-        self.refused.fetch_add(u64::from(!admitted), Ordering::Relaxed);
-        match admitted {
-            true => Access::Allow,
-            false => Access::Deny { reason: Some("the relay is full; use another".to_owned()) },
+        let origin = origin(request.headers()).map(|from| client(from, &request.endpoint_id()));
+        let place = origin.and_then(|origin| self.clients.enter(&origin, 1).ok());
+        self.refused.fetch_add(u64::from(place.is_none()), Ordering::Relaxed);
+        match place {
+            Some(place) => {
+                self.inside().insert(request.connection_id(), place);
+                Access::Allow
+            }
+            None => Access::Deny { reason: Some("the relay is full; use another".to_owned()) },
         }
     }
 
     /// How many clients are inside.
     pub(super) fn clients(&self) -> usize {
-        self.inside().clients.len()
+        self.clients.len()
     }
 
     /// How many were refused, in a handshake or after it.
@@ -114,13 +113,15 @@ impl AccessControl for Door {
     }
 
     fn on_disconnect(&self, _: EndpointId, connection: ConnectionId) {
-        self.inside().clients.leave(&connection);
+        self.inside().remove(&connection);
     }
 }
 
-impl Drop for Pass {
-    fn drop(&mut self) {
-        self.door.inside().handshakes.leave(&self.number);
+/// As whom a client counts.
+fn client(from: IpAddr, endpoint: &EndpointId) -> Origin {
+    match peer_of_endpoint(endpoint) {
+        Some(peer) => Origin::peer_at(from, peer),
+        None => Origin::address(from),
     }
 }
 
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn one_network_gets_its_share_of_handshakes_and_gives_them_back() {
-        let door = Arc::new(Door::new(ClientLimits::default()));
+        let door = Door::new(ClientLimits::default());
         let (crowd, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
         let most = usize::try_from(MAX_RELAY_HANDSHAKES_PER_NETWORK).unwrap();
         let mut passes: Vec<_> = (0..most + 5).filter_map(|_| door.enter(crowd)).collect();
@@ -150,6 +151,30 @@ mod tests {
         assert!(door.enter(other).is_some());
         passes.pop();
         assert!(door.enter(crowd).is_some());
+    }
+
+    #[test]
+    fn eight_networks_of_one_owner_do_not_take_the_door() {
+        let door = Door::new(ClientLimits::default());
+        let owner = |n: u128| std::net::Ipv6Addr::from((0x2001_0db8_0001 << 80) + (n << 72));
+        let crowd = |n: u128| (0..64).filter_map(move |_| Some(n));
+        let passes: Vec<_> =
+            (0..8).flat_map(crowd).filter_map(|n| door.enter(owner(n).into())).collect();
+        assert!(passes.len() < 200, "{}", passes.len());
+        assert!(door.enter([192, 0, 2, 1].into()).is_some());
+    }
+
+    #[test]
+    fn clients_of_one_network_have_their_share() {
+        let door = Door::new(ClientLimits { clients: 9, per_network: 2 });
+        let endpoint = |n| iroh::SecretKey::from_bytes(&[n; 32]).public();
+        let enter =
+            |from: [u8; 4], n| door.clients.enter(&client(from.into(), &endpoint(n)), 1).ok();
+        let crowd: Vec<_> = (1..9).filter_map(|n| enter([192, 0, 2, 1], n)).collect();
+        assert_eq!(crowd.len(), 2);
+        assert!(enter([198, 51, 100, 1], 9).is_some());
+        let here: Vec<_> = (1..4).filter_map(|n| enter([127, 0, 0, 1], n)).collect();
+        assert_eq!(here.len(), 3, "on this machine they count by their ids");
     }
 
     #[test]

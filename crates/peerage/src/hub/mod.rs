@@ -4,6 +4,7 @@
 //! node, and can be a zone of the DNS. It is ordinary Peerage: anyone can run
 //! one, none is special, and none can read what it relays.
 
+mod address_discovery;
 mod config;
 mod door;
 mod live;

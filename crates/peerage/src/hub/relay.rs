@@ -2,7 +2,7 @@
 
 use std::future::{Ready, pending, ready};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,9 +23,7 @@ use iroh_relay::defaults::{DEFAULT_KEY_CACHE_CAPACITY, DEFAULT_RELAY_QUIC_PORT};
 use iroh_relay::http::RELAY_PROBE_PATH;
 use iroh_relay::server::http_server::{BytesBody, HyperError, RelayServiceWithNotify};
 use iroh_relay::server::streams::MaybeTlsStream;
-use iroh_relay::server::{
-    ClientRateLimit, Handlers, Metrics, QuicConfig, RelayService, Server, ServerConfig,
-};
+use iroh_relay::server::{ClientRateLimit, Handlers, Metrics, RelayService};
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use rustix::io::Errno;
@@ -36,7 +34,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::door::{self, ClientLimits, Door, Pass};
+use super::address_discovery::AddressDiscovery;
+use super::door::{self, ClientLimits, Door};
+use crate::routing::Share;
 
 /// How long a connection may take to become a client's.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(RELAY_HANDSHAKE_SECONDS);
@@ -136,7 +136,7 @@ pub struct RelayServer {
     door: Arc<Door>,
     places: Vec<SocketAddr>,
     accepting: JoinSet<()>,
-    discovery: Vec<Server>,
+    discovery: AddressDiscovery,
 }
 
 impl RelayServer {
@@ -162,7 +162,7 @@ impl RelayServer {
             places.push(bound);
             accepting.spawn(accept(listener, service.clone(), Arc::clone(&door)));
         }
-        let discovery = tell_addresses(&config.address_discovery).await?;
+        let discovery = AddressDiscovery::start(&config.address_discovery)?;
         Ok(Self { service, metrics, door, places, accepting, discovery })
     }
 
@@ -179,17 +179,16 @@ impl RelayServer {
     /// What it has done.
     pub fn status(&self) -> RelayStatus {
         let metrics = &self.metrics;
-        let questions = |server: &Server| server.metrics().server.qad_connections.get();
         RelayStatus {
             clients: self.door.clients(),
             accepted: metrics.accepts.get(),
-            refused: self.door.refused(),
+            refused: self.door.refused() + self.discovery.refused(),
             bytes_received: metrics.bytes_recv.get(),
             bytes_sent: metrics.bytes_sent.get(),
             packets_dropped: metrics.send_packets_dropped.get(),
             bytes_slowed: metrics.bytes_rx_ratelimited_total.get(),
             clients_slowed: metrics.conns_rx_ratelimited_total.get(),
-            questions: self.discovery.iter().map(questions).sum(),
+            questions: self.discovery.told(),
         }
     }
 
@@ -197,11 +196,7 @@ impl RelayServer {
     pub async fn shutdown(mut self) {
         self.accepting.shutdown().await;
         self.service.shutdown().await;
-        for server in self.discovery {
-            if let Err(error) = server.shutdown().await {
-                tracing::debug!(%error, "the relay did not end in order");
-            }
-        }
+        self.discovery.shutdown().await;
     }
 }
 
@@ -210,7 +205,7 @@ pub fn address_of(host: Protocol<'_>, port: u16) -> Multiaddr {
     [host, Protocol::Tcp(port), Protocol::Http, Protocol::P2pCircuit].into_iter().collect()
 }
 
-fn failure(place: SocketAddr, reason: &dyn std::fmt::Display) -> RelayServerError {
+pub(super) fn failure(place: SocketAddr, reason: &dyn std::fmt::Display) -> RelayServerError {
     RelayServerError::Listen { place, reason: reason.to_string() }
 }
 
@@ -310,7 +305,7 @@ async fn serve(
     stream: TcpStream,
     from: IpAddr,
     service: RelayService,
-    _pass: Pass,
+    pass: Share,
     time: Duration,
 ) {
     // For what upgrades and then says nothing: its task ends with the socket.
@@ -332,43 +327,18 @@ async fn serve(
     tokio::select! {
         () = client => {}
         () = served => {}
+        () = pass.lost() => {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
         () = sleep(time) => {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 }
 
-/// Tells peers at which address they are seen. A socket for all addresses of
-/// IPv6 is one for those of IPv4 too.
-async fn tell_addresses(places: &[SocketAddr]) -> Result<Vec<Server>, RelayServerError> {
-    let mut places = places.to_vec();
-    places.sort_by_key(SocketAddr::is_ipv4);
-    let (mut servers, mut all) = (Vec::new(), false);
-    for place in &places {
-        if all && place.ip() == Ipv4Addr::UNSPECIFIED {
-            continue;
-        }
-        let mut discovery = QuicConfig::new(*place);
-        discovery.server_config = Some(tls()?);
-        let mut config = ServerConfig::default();
-        config.quic = Some(discovery);
-        match Server::spawn(config).await {
-            Ok(server) => {
-                all |= place.ip() == Ipv6Addr::UNSPECIFIED;
-                servers.push(server);
-            }
-            Err(error) if place.ip() == Ipv6Addr::UNSPECIFIED && places.len() > 1 => {
-                tracing::debug!(%error, "peers are not told their addresses of IPv6");
-            }
-            Err(error) => return Err(failure(*place, &error)),
-        }
-    }
-    Ok(servers)
-}
-
 /// A certificate of its own making: nobody checks it, as `AnyCertificate` of
 /// the roaming transport explains.
-fn tls() -> Result<rustls::ServerConfig, RelayServerError> {
+pub(super) fn tls() -> Result<rustls::ServerConfig, RelayServerError> {
     let failed = |error: &dyn std::fmt::Display| RelayServerError::Certificate(error.to_string());
     let made = rcgen::generate_simple_self_signed(vec!["relay.invalid".to_owned()])
         .map_err(|error| failed(&error))?;

@@ -103,6 +103,13 @@ pub const MAX_ZONE_CONNECTIONS: usize = 64;
 /// after six times that it does so anyhow.
 pub const ZONE_CONNECTION_SECONDS: u64 = 5;
 
+/// After how many seconds of silence a connection to the zone's server makes room
+/// for another when there is none.
+pub const ZONE_SILENCE_SECONDS: u64 = 1;
+
+/// How many connections to the zone's server one network holds.
+pub const MAX_ZONE_CONNECTIONS_PER_NETWORK: usize = 8;
+
 /// How many questions a second the zone answers one source: many times what a
 /// resolver asks that keeps answers for a minute.
 pub const ZONE_QUESTIONS_PER_SECOND: u32 = 20;
@@ -143,6 +150,10 @@ pub const MAX_TRACKER_REQUESTS_PER_STREAM: usize = 64;
 /// For how many seconds a stream to a tracker is served: enough for its
 /// requests over a slow line, and the end of one that sends byte by byte.
 pub const TRACKER_STREAM_SECONDS: u64 = 30;
+
+/// After how many seconds of silence a stream to a tracker makes room for
+/// another's when there is none.
+pub const TRACKER_SILENCE_SECONDS: u64 = 5;
 
 /// How many requests a peer may make of a tracker at once; one more a second.
 pub const TRACKER_PEER_BURST: u32 = 64;

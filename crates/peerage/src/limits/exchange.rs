@@ -36,6 +36,10 @@ pub const MAX_GATEWAY_READ_AHEAD: usize = 6;
 /// answered with 'too many requests': less than clients wait for a byte.
 pub const GATEWAY_TURN_MILLISECONDS: u64 = 4_000;
 
+/// How long an answer that has its turn may not be read on, in milliseconds,
+/// while others wait: then the turn is one of theirs, and it waits for another.
+pub const GATEWAY_TURN_STALL_MILLISECONDS: u64 = 2_000;
+
 /// How many streams and connections a gateway keeps open at once. An idle one
 /// costs a task and a few kilobytes.
 pub const MAX_GATEWAY_CONNECTIONS: usize = 256;
@@ -75,6 +79,10 @@ pub const MAX_BITSWAP_UNWANTED_BLOCKS: u32 = 64;
 /// How many bitswap streams of other peers are read at the same time. Helia
 /// opens one for every message, Kubo two or so for each peer.
 pub const MAX_BITSWAP_STREAMS: usize = 256;
+
+/// After how many seconds of silence a bitswap stream, or a peer's wants, make
+/// room for another's when there is none.
+pub const BITSWAP_SILENCE_SECONDS: u64 = 15;
 
 /// How many peers a bitswap server answers at the same time. With the wants of
 /// each they take 60 MB at worst; honest ones a hundredth of it.

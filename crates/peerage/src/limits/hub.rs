@@ -25,6 +25,17 @@ pub const MAX_RELAY_HANDSHAKES_PER_NETWORK: u32 = 32;
 /// trips over the slowest line.
 pub const RELAY_HANDSHAKE_SECONDS: u64 = 15;
 
+/// How many connections hold a question to a hub's address discovery: peers
+/// keep one each.
+pub const MAX_ADDRESS_QUESTIONS: usize = 4096;
+
+/// How many of them may come from one network.
+pub const MAX_ADDRESS_QUESTIONS_PER_NETWORK: usize = 128;
+
+/// For how many seconds a connection to the address discovery may be in its
+/// handshake.
+pub const ADDRESS_HANDSHAKE_SECONDS: u64 = 10;
+
 // --- the hub ---
 
 /// Among how many of the live peers, the newest, the answers of a hub's zone

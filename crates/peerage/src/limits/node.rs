@@ -78,7 +78,7 @@ pub const MAX_RELAY_RESERVATIONS: usize = 1024;
 
 /// How many of them may come from one IP address: a household or an office
 /// behind one router.
-pub const MAX_RELAY_RESERVATIONS_PER_IP: u32 = 32;
+pub const MAX_RELAY_RESERVATIONS_PER_IP: u32 = 64;
 
 /// How many circuits a relay carries at once.
 pub const MAX_RELAY_CIRCUITS: usize = 256;

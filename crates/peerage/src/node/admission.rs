@@ -1,15 +1,13 @@
-//! Who is let in: how many connections one network may hold, and how many were
-//! refused.
+//! Who is let in: how the places for connections are shared out, and how many
+//! were refused.
 //!
 //! `libp2p-connection-limits` counts peers, and peer ids cost nothing.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::hash::Hash;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
@@ -18,59 +16,10 @@ use libp2p::swarm::{
     THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
-use peerage_core::discovery::registry::Network;
+use peerage_core::routing::pool::{Origin, Pool, PoolLimits, Refused};
 
-use crate::routing::direct_ip;
-
-/// Counts what each network holds: an IPv4 address, or the /56 of an IPv6 one.
-#[derive(Debug)]
-pub(crate) struct Shares<K> {
-    holders: HashMap<K, Network>,
-    networks: HashMap<Network, u32>,
-}
-
-impl<K> Default for Shares<K> {
-    fn default() -> Self {
-        Self { holders: HashMap::new(), networks: HashMap::new() }
-    }
-}
-
-impl<K: Eq + Hash> Shares<K> {
-    /// Gives a place to one who comes from an address, unless its network has
-    /// `most` already.
-    pub(crate) fn enter(&mut self, holder: K, from: IpAddr, most: u32) -> bool {
-        let network = Network::of(from);
-        if self.networks.get(&network).is_some_and(|held| *held >= most) {
-            return false;
-        }
-        if let Some(before) = self.holders.insert(holder, network) {
-            self.release(before);
-        }
-        *self.networks.entry(network).or_default() += 1;
-        true
-    }
-
-    /// Takes a place back; one that was not given is none.
-    pub(crate) fn leave(&mut self, holder: &K) {
-        if let Some(network) = self.holders.remove(holder) {
-            self.release(network);
-        }
-    }
-
-    fn release(&mut self, network: Network) {
-        if let Some(held) = self.networks.get_mut(&network) {
-            *held -= 1;
-            if *held == 0 {
-                self.networks.remove(&network);
-            }
-        }
-    }
-
-    /// How many places are given.
-    pub(crate) fn len(&self) -> usize {
-        self.holders.len()
-    }
-}
+use super::NodeLimits;
+use crate::routing::{OurRelays, origin, origin_before};
 
 /// How many connections of others were refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,18 +49,47 @@ impl Counters {
 
 /// Why a connection is refused here.
 #[derive(Debug, thiserror::Error)]
-#[error("too many connections from one network")]
-struct TooMany;
+#[error("too many connections: {0}")]
+struct TooMany(Refused);
 
 pub(super) struct Behaviour {
-    most: Option<u32>,
-    shares: Shares<ConnectionId>,
+    ours: OurRelays,
+    handshakes: Pool<ConnectionId>,
+    established: Pool<ConnectionId>,
+    started: Instant,
     refused: Arc<Counters>,
 }
 
 impl Behaviour {
-    pub(super) fn new(most: Option<u32>) -> Self {
-        Self { most, shares: Shares::default(), refused: Arc::default() }
+    pub(super) fn new(limits: &NodeLimits, ours: OurRelays) -> Self {
+        let one = limits.connections_per_network.unwrap_or(u32::MAX) as usize;
+        let pool = |all: u32| PoolLimits { one, ..PoolLimits::of(all as usize) };
+        Self {
+            ours,
+            handshakes: Pool::new(pool(limits.pending_connections)),
+            established: Pool::new(pool(limits.incoming_connections)),
+            started: Instant::now(),
+            refused: Arc::default(),
+        }
+    }
+
+    /// Gives a handshake its place. Those of which nothing is known count as one.
+    fn begin(&mut self, id: ConnectionId, origin: &Origin) -> Result<(), ConnectionDenied> {
+        let now = self.started.elapsed();
+        let entered = self.handshakes.enter(id, origin, 1, now);
+        entered.map(drop).map_err(|refused| ConnectionDenied::new(TooMany(refused)))
+    }
+
+    fn establish(&mut self, id: ConnectionId, origin: &Origin) -> Result<(), ConnectionDenied> {
+        self.handshakes.leave(&id);
+        let now = self.started.elapsed();
+        let entered = self.established.enter(id, origin, 1, now);
+        entered.map(drop).map_err(|refused| ConnectionDenied::new(TooMany(refused)))
+    }
+
+    fn forget(&mut self, id: ConnectionId) {
+        self.handshakes.leave(&id);
+        self.established.leave(&id);
     }
 
     pub(super) fn refused(&self) -> Arc<Counters> {
@@ -136,24 +114,24 @@ impl NetworkBehaviour for Behaviour {
     fn handle_pending_inbound_connection(
         &mut self,
         id: ConnectionId,
-        _: &Multiaddr,
+        local: &Multiaddr,
         from: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        match (self.most, direct_ip(from)) {
-            (Some(most), Some(ip)) if !self.shares.enter(id, ip, most) => {
-                Err(ConnectionDenied::new(TooMany))
-            }
-            _ => Ok(()),
+        match origin_before(from, local) {
+            Some(origin) => self.begin(id, &origin),
+            None => Ok(()),
         }
     }
 
     fn handle_established_inbound_connection(
         &mut self,
-        _: ConnectionId,
-        _: PeerId,
-        _: &Multiaddr,
-        _: &Multiaddr,
+        id: ConnectionId,
+        peer: PeerId,
+        local: &Multiaddr,
+        from: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
+        let origin = origin(peer, from, local, &self.ours);
+        self.establish(id, &origin)?;
         Ok(dummy::ConnectionHandler)
     }
 
@@ -170,9 +148,9 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionClosed(closed) => self.shares.leave(&closed.connection_id),
+            FromSwarm::ConnectionClosed(closed) => self.forget(closed.connection_id),
             FromSwarm::ListenFailure(failure) => {
-                self.shares.leave(&failure.connection_id);
+                self.forget(failure.connection_id);
                 self.count(failure.error);
             }
             _ => {}
@@ -199,28 +177,61 @@ mod properties;
 mod tests {
     use super::*;
 
+    fn behaviour(most: Option<u32>) -> Behaviour {
+        let limits = NodeLimits { connections_per_network: most, ..NodeLimits::default() };
+        let hub = PeerId::random();
+        Behaviour::new(&limits, OurRelays::of_hubs([hub].into_iter()))
+    }
+
+    /// How many connections of as many peers are let in.
+    fn let_in(behaviour: &mut Behaviour, from: &str, local: &str, peers: usize) -> usize {
+        let (from, local) = (from.parse().unwrap(), local.parse().unwrap());
+        let connect = |_: &usize| {
+            let id = ConnectionId::new_unchecked(behaviour.established.len() + 1000);
+            behaviour.handle_pending_inbound_connection(id, &local, &from).is_ok()
+                && behaviour
+                    .handle_established_inbound_connection(id, PeerId::random(), &local, &from)
+                    .is_ok()
+        };
+        (0..peers).filter(connect).count()
+    }
+
+    const HERE: &str = "/ip4/198.51.100.9/tcp/1";
+
+    #[test]
+    fn peer_ids_of_one_address_do_not_take_all_connections() {
+        let mut behaviour = behaviour(None);
+        let taken = let_in(&mut behaviour, "/ip4/192.0.2.1/tcp/1", HERE, 200);
+        assert!((40..64).contains(&taken), "an office, and no more: {taken}");
+        assert_eq!(let_in(&mut behaviour, "/ip4/203.0.113.1/tcp/1", HERE, 9), 9);
+    }
+
     #[test]
     fn a_network_has_its_share_and_no_more() {
-        let mut shares = Shares::default();
-        let ip = |text: &str| text.parse().unwrap();
-        assert!(shares.enter(1, ip("192.0.2.1"), 2) && shares.enter(2, ip("192.0.2.1"), 2));
-        assert!(!shares.enter(3, ip("::ffff:192.0.2.1"), 2), "the same address in IPv6");
-        assert!(shares.enter(4, ip("192.0.2.2"), 2));
-        assert!(shares.enter(5, ip("2001:db8:0:100::1"), 1));
-        assert!(!shares.enter(6, ip("2001:db8:0:1ff::9"), 1), "of one /56");
-        shares.leave(&1);
-        shares.leave(&9);
-        assert!(shares.enter(3, ip("192.0.2.1"), 2));
-        assert_eq!(shares.len(), 4);
+        let mut behaviour = behaviour(Some(3));
+        assert_eq!(let_in(&mut behaviour, "/ip6/2001:db8:0:100::1/tcp/1", HERE, 2), 2);
+        assert_eq!(let_in(&mut behaviour, "/ip6/2001:db8:0:1ff::1/tcp/1", HERE, 2), 1);
+        assert_eq!(let_in(&mut behaviour, "/ip4/127.0.0.1/tcp/1", HERE, 9), 9, "by their ids");
+    }
+
+    #[test]
+    fn forty_peers_behind_one_hub_are_let_in() {
+        let hub = PeerId::random();
+        let ours = OurRelays::of_hubs([hub].into_iter());
+        let mut behaviour = Behaviour::new(&NodeLimits::default(), ours);
+        let circuit = format!("/ip4/203.0.113.7/tcp/1/p2p/{hub}/p2p-circuit");
+        let from = format!("/p2p/{}", PeerId::random());
+        assert_eq!(let_in(&mut behaviour, &from, &circuit, 40), 40);
+        let stranger = circuit.replace(&hub.to_string(), &PeerId::random().to_string());
+        let through_stranger = let_in(&mut behaviour, &from, &stranger, 100);
+        assert!(through_stranger < 40, "{through_stranger}");
     }
 
     #[test]
     fn nothing_is_kept_of_who_has_left() {
-        let mut shares = Shares::default();
-        for holder in 0..9 {
-            assert!(shares.enter(holder, [192, 0, 2, 1].into(), 9));
-        }
-        (0..9).for_each(|holder| shares.leave(&holder));
-        assert!(shares.holders.is_empty() && shares.networks.is_empty());
+        let mut behaviour = behaviour(None);
+        let_in(&mut behaviour, "/ip4/192.0.2.1/tcp/1", HERE, 9);
+        (0..20).for_each(|n| behaviour.forget(ConnectionId::new_unchecked(1000 + n)));
+        assert!(behaviour.established.is_empty() && behaviour.handshakes.is_empty());
     }
 }

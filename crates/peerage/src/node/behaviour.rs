@@ -1,17 +1,15 @@
 //! The swarm of a node: which of libp2p's behaviours it runs.
 
 use std::convert::Infallible;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use crate::limits::MAX_NEGOTIATING_STREAMS;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{self, NetworkBehaviour, Swarm};
-use libp2p::{PeerId, autonat, dcutr, identify, relay};
+use libp2p::{autonat, dcutr, identify, relay};
 
 use super::admission;
-use super::config::RelayLimits;
 use super::dial_back;
 use super::part::Part;
 use super::reachability;
@@ -20,7 +18,7 @@ use super::serving;
 use super::stream_behaviour;
 use super::streams::Streams;
 use super::{NodeConfig, SpawnError};
-use crate::routing::{Gate, PathTable, Roaming, TransportConfig, build};
+use crate::routing::{Gate, OurRelays, PathTable, Roaming, TransportConfig, build};
 
 /// All behaviours: the node's own, and the parts that came from above.
 #[derive(NetworkBehaviour)]
@@ -97,7 +95,7 @@ pub(super) fn swarm<P: Part>(
     streams: Streams,
     paths: &Arc<PathTable>,
     roaming: Option<Roaming>,
-    gate: &Gate,
+    (gate, ours): (&Gate, &OurRelays),
 ) -> Result<Swarm<Behaviour<P>>, SpawnError> {
     let offered = TransportConfig {
         keypair: &config.keypair,
@@ -111,7 +109,8 @@ pub(super) fn swarm<P: Part>(
     let settings = swarm::Config::with_tokio_executor()
         .with_idle_connection_timeout(config.idle_timeout)
         .with_max_negotiating_inbound_streams(MAX_NEGOTIATING_STREAMS);
-    Ok(Swarm::new(transport, behaviour(config, parts, streams, client), peer, settings))
+    let behaviour = behaviour(config, parts, streams, client, ours);
+    Ok(Swarm::new(transport, behaviour, peer, settings))
 }
 
 fn behaviour<P: Part>(
@@ -119,6 +118,7 @@ fn behaviour<P: Part>(
     parts: P,
     streams: Streams,
     circuits: relay::client::Behaviour,
+    ours: &OurRelays,
 ) -> Behaviour<P> {
     let peer = config.peer_id();
     let version = config.protocol_version.clone();
@@ -128,13 +128,13 @@ fn behaviour<P: Part>(
         .with_cache_size(0);
     let services = config.services;
     Behaviour {
-        admission: admission::Behaviour::new(config.limits.connections_per_network),
+        admission: admission::Behaviour::new(&config.limits, ours.clone()),
         limits: connection_limits::Behaviour::new(limits(config, &parts)),
-        streams: stream_behaviour::Behaviour::new(streams),
+        streams: stream_behaviour::Behaviour::new(streams, ours.clone()),
         identify: identify::Behaviour::new(identify),
         circuits,
         hole_punching: dcutr::Behaviour::new(peer),
-        relay: services.relay.map(|limits| serving(peer, limits)).into(),
+        relay: services.relay.map(|limits| serving::Behaviour::new(peer, limits)).into(),
         reachability: reachability::Behaviour::new(&config.hubs),
         dial_back: services.dial_back.then(dial_back::Behaviour::default).into(),
         parts,
@@ -150,31 +150,4 @@ fn limits(config: &NodeConfig, parts: &impl Part) -> ConnectionLimits {
         .with_max_established_per_peer(Some(limits.connections_per_peer))
         .with_max_pending_incoming(Some(limits.pending_connections))
         .with_max_pending_outgoing(Some(limits.pending_connections))
-}
-
-/// A relay that serves from the start, as its owner asked for it.
-fn serving(peer: PeerId, limits: RelayLimits) -> serving::Behaviour {
-    let mut relay = relay::Behaviour::new(peer, relay_config(limits));
-    relay.set_status(Some(relay::Status::Enable));
-    serving::Behaviour(relay)
-}
-
-/// The stock limits of bytes and time end a circuit after 128 KiB: enough to
-/// punch a hole, not to share a picture where none can be punched. A
-/// reservation is made again before it ends, so that a rate over its duration
-/// bounds how many one address holds.
-fn relay_config(limits: RelayLimits) -> relay::Config {
-    let stock = relay::Config::default();
-    let duration = stock.reservation_duration;
-    let per_ip = NonZeroU32::new(limits.reservations_per_ip).unwrap_or(NonZeroU32::MIN);
-    let config = relay::Config {
-        max_reservations: limits.reservations,
-        max_reservations_per_peer: 1,
-        max_circuits: limits.circuits,
-        max_circuits_per_peer: limits.circuits_per_peer,
-        max_circuit_bytes: limits.circuit_bytes,
-        max_circuit_duration: limits.circuit_duration,
-        ..stock
-    };
-    config.reservation_rate_per_ip(per_ip, duration)
 }

@@ -96,8 +96,6 @@ pub use report::{HubReach, Reach, Verdict};
 pub use stream::Stream;
 pub use streams::IncomingStreams;
 
-pub(crate) use admission::Shares;
-
 pub use crate::routing::Network;
 
 use command::Command;

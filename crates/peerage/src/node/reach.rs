@@ -16,7 +16,7 @@ use super::hubs::{HOP, dials};
 use super::part::Part;
 use super::report::Reach;
 
-use crate::routing::{TransportKind, dialable, map_port, relay_url};
+use crate::routing::{TransportKind, dialable, map_port, relay_address, relay_url};
 
 /// How much later the relays of other hubs than the first are used: as long as
 /// it takes to become at home at the first.
@@ -82,6 +82,7 @@ impl<P: Part> Actor<P> {
         }
         // Whoever runs this node chose the hub, and so its relays.
         self.gate.vouch_for(addresses);
+        urls.iter().filter_map(relay_address).for_each(|relay| self.whereabouts.ours.add(relay));
         let (roaming, hub, hubs) = (roaming.clone(), *hub, self.hubs.len());
         let later = if self.hubs.is_first(&hub) { Duration::ZERO } else { OTHER_RELAYS_LATER };
         tokio::spawn(async move {

@@ -25,7 +25,7 @@ use super::state::State;
 use super::streams::Streams;
 use super::whereabouts::Whereabouts;
 use super::{Handle, Node, NodeConfig, SpawnError};
-use crate::routing::{Gate, PathTable, Roaming, tls, without_peer};
+use crate::routing::{Gate, OurRelays, PathTable, Roaming, peer_suffix, tls, without_peer};
 
 /// How many commands wait for the task; more make their senders wait.
 const COMMANDS: usize = 64;
@@ -57,7 +57,10 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
         }
         false => None,
     };
-    let swarm = behaviour::swarm(&config, parts, streams.clone(), &paths, roaming.clone(), &gate)?;
+    let ours = OurRelays::of_hubs(config.hubs.iter().filter_map(peer_suffix));
+    let relayed = (&gate, &ours);
+    let swarm =
+        behaviour::swarm(&config, parts, streams.clone(), &paths, roaming.clone(), relayed)?;
     let refused = swarm.behaviour().admission.refused();
     let (events, _) = broadcast::channel(EVENTS);
     let (commands, received) = mpsc::channel(COMMANDS);
@@ -65,7 +68,7 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     let mut hubs = Hubs::new(&config.hubs, peer);
     hubs.keep(&kept);
     gate.vouch_for(&config.hubs);
-    let whereabouts = Whereabouts::new(&config, roaming);
+    let whereabouts = Whereabouts::new(&config, roaming, ours);
     let shared = Shared {
         state: Arc::clone(&state),
         kept: kept.clone(),

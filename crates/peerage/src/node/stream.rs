@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use futures::task::AtomicWaker;
 use futures::{AsyncRead, AsyncWrite};
 use libp2p::StreamProtocol;
+use peerage_core::routing::pool::Origin;
 
 /// A duplex stream to a peer, for one protocol.
 ///
@@ -20,6 +21,7 @@ pub struct Stream {
     inner: libp2p::Stream,
     protocol: StreamProtocol,
     activity: Activity,
+    origin: Option<Origin>,
     _slots: Vec<Slot>,
     /// The last, so that it is dropped when the stream counts no more.
     ended: Ended,
@@ -33,7 +35,18 @@ impl Stream {
         slots: Vec<Slot>,
     ) -> Self {
         let ended = activity.ended();
-        Self { inner, protocol, activity, _slots: slots, ended }
+        Self { inner, protocol, activity, origin: None, _slots: slots, ended }
+    }
+
+    /// The same stream, of a connection that counts as this.
+    pub(super) fn from(mut self, origin: Origin) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// As whom the peer counts at the other end, where places are shared out.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// The protocol that both ends agreed on.

@@ -12,22 +12,25 @@ use libp2p::swarm::{
     ToSwarm,
 };
 use libp2p::{Multiaddr, PeerId};
+use peerage_core::routing::pool::Origin;
 
 use super::line::Line;
 use super::stream::Activity;
 use super::stream_handler::Handler;
 use super::streams::Streams;
+use crate::routing::{OurRelays, origin};
 
 pub(super) struct Behaviour {
     streams: Streams,
+    ours: OurRelays,
     /// The lines to connections that are being established: another behaviour
     /// may still refuse them.
     arriving: HashMap<ConnectionId, Line>,
 }
 
 impl Behaviour {
-    pub(super) fn new(streams: Streams) -> Self {
-        Self { streams, arriving: HashMap::new() }
+    pub(super) fn new(streams: Streams, ours: OurRelays) -> Self {
+        Self { streams, ours, arriving: HashMap::new() }
     }
 
     /// Takes the line to a connection that has just been established.
@@ -35,11 +38,11 @@ impl Behaviour {
         self.arriving.remove(&id)
     }
 
-    fn handler(&mut self, peer: PeerId, id: ConnectionId) -> Handler {
+    fn handler(&mut self, peer: PeerId, id: ConnectionId, origin: Origin) -> Handler {
         let activity = Activity::default();
         let (line, wanted) = Line::new(activity.clone());
         self.arriving.insert(id, line);
-        Handler::new(peer, self.streams.clone(), wanted, activity)
+        Handler::new(peer, origin, self.streams.clone(), wanted, activity)
     }
 }
 
@@ -51,21 +54,23 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         id: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
-        _: &Multiaddr,
+        local: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<Handler, ConnectionDenied> {
-        Ok(self.handler(peer, id))
+        let origin = origin(peer, remote, local, &self.ours);
+        Ok(self.handler(peer, id, origin))
     }
 
     fn handle_established_outbound_connection(
         &mut self,
         id: ConnectionId,
         peer: PeerId,
-        _: &Multiaddr,
+        remote: &Multiaddr,
         _: Endpoint,
         _: PortUse,
     ) -> Result<Handler, ConnectionDenied> {
-        Ok(self.handler(peer, id))
+        let origin = origin(peer, remote, &Multiaddr::empty(), &self.ours);
+        Ok(self.handler(peer, id, origin))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {

@@ -17,6 +17,7 @@ use libp2p::swarm::{
     ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol,
 };
 use libp2p::{PeerId, StreamProtocol};
+use peerage_core::routing::pool::Origin;
 use tokio::sync::mpsc;
 
 use super::error::OpenStreamError;
@@ -31,6 +32,8 @@ const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) struct Handler {
     peer: PeerId,
+    /// As whom the peer counts.
+    origin: Origin,
     streams: Streams,
     wanted: mpsc::Receiver<OpenRequest>,
     incoming: Arc<AtomicUsize>,
@@ -44,12 +47,13 @@ pub(super) struct Handler {
 impl Handler {
     pub(super) fn new(
         peer: PeerId,
+        origin: Origin,
         streams: Streams,
         wanted: mpsc::Receiver<OpenRequest>,
         activity: Activity,
     ) -> Self {
         let (incoming, outgoing, pings) = Default::default();
-        Self { peer, streams, wanted, incoming, outgoing, pings, activity }
+        Self { peer, origin, streams, wanted, incoming, outgoing, pings, activity }
     }
 
     fn limit(&self) -> usize {
@@ -62,7 +66,8 @@ impl Handler {
             tracing::debug!(peer = %self.peer, %protocol, "refusing one stream too many");
             return;
         };
-        let stream = Stream::new(stream, protocol, self.activity.clone(), slots);
+        let stream =
+            Stream::new(stream, protocol, self.activity.clone(), slots).from(self.origin.clone());
         self.streams.deliver(self.peer, stream);
     }
 
@@ -88,11 +93,13 @@ pub(super) struct Opening {
     protocols: Arc<[StreamProtocol]>,
     activity: Activity,
     slot: Slot,
+    origin: Origin,
 }
 
 impl Opening {
     fn done(self, stream: libp2p::Stream, protocol: StreamProtocol) {
-        let stream = Stream::new(stream, protocol, self.activity, vec![self.slot]);
+        let stream =
+            Stream::new(stream, protocol, self.activity, vec![self.slot]).from(self.origin);
         // Whoever asked may have gone; the stream is then reset.
         let _ = self.reply.send(Ok(stream));
     }
@@ -140,7 +147,9 @@ impl ConnectionHandler for Handler {
                 continue;
             };
             let activity = self.activity.clone();
-            let opening = Opening { reply, protocols: Arc::clone(&protocols), activity, slot };
+            let origin = self.origin.clone();
+            let opening =
+                Opening { reply, protocols: Arc::clone(&protocols), activity, slot, origin };
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
                 protocol: SubstreamProtocol::new(Agreement(protocols), opening)
                     .with_timeout(NEGOTIATION_TIMEOUT),

@@ -13,7 +13,7 @@ use super::command::Command;
 use super::report::Verdict;
 use super::{NodeConfig, Reach};
 use crate::limits::{MAX_KNOWN_PEERS, MAX_REACHABILITY_ADDRESSES, MAX_REDIALS_AFTER_CHANGE};
-use crate::routing::{Moves, Roaming};
+use crate::routing::{Moves, OurRelays, Roaming};
 
 /// How long after a change of the network peers that are lost are dialled from
 /// here: they cannot know where this node is now.
@@ -22,6 +22,8 @@ const UNSETTLED: Duration = Duration::from_secs(30);
 /// What is known of where this node is.
 pub(super) struct Whereabouts {
     pub(super) roaming: Option<Roaming>,
+    /// The relays of our own hubs.
+    pub(super) ours: OurRelays,
     /// When the addresses of this host last changed, while the node ran.
     changed_at: Option<Instant>,
     /// How often each peer was dialled since that was lost.
@@ -38,9 +40,10 @@ pub(super) struct Whereabouts {
 }
 
 impl Whereabouts {
-    pub(super) fn new(config: &NodeConfig, roaming: Option<Roaming>) -> Self {
+    pub(super) fn new(config: &NodeConfig, roaming: Option<Roaming>, ours: OurRelays) -> Self {
         Self {
             roaming,
+            ours,
             changed_at: None,
             redialled: HashMap::new(),
             runs: false,

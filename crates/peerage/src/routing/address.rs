@@ -1,12 +1,81 @@
 //! Addresses: whether they can be dialled, and in which order.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
 
-use libp2p::Multiaddr;
-use peerage_core::routing::address::{Host, Place, dns_list, ip};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+use peerage_core::routing::address::{Host, Place, direct_ip, dns_list, ip};
+use peerage_core::routing::pool::{Origin, Relay};
 
 use super::TransportKind;
+use crate::limits::{MAX_HUBS, MAX_RELAYS};
+use crate::sync::lock;
+
+/// The relays of our own hubs; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OurRelays(Arc<Mutex<HashSet<Relay>>>);
+
+impl OurRelays {
+    /// The hubs of a node as relays of circuits.
+    pub(crate) fn of_hubs(hubs: impl Iterator<Item = PeerId>) -> Self {
+        Self(Arc::new(Mutex::new(hubs.map(Relay::Peer).collect())))
+    }
+
+    /// Takes a hub's relay of roaming connections for ours.
+    pub(crate) fn add(&self, relay: Multiaddr) {
+        let mut relays = lock(&self.0);
+        if relays.len() < MAX_RELAYS + MAX_HUBS {
+            relays.insert(Relay::At(relay));
+        }
+    }
+
+    fn contains(&self, relay: &Relay) -> bool {
+        lock(&self.0).contains(relay)
+    }
+}
+
+/// As whom a peer counts that is connected from one address to one of ours.
+pub(crate) fn origin(
+    peer: PeerId,
+    remote: &Multiaddr,
+    local: &Multiaddr,
+    ours: &OurRelays,
+) -> Origin {
+    if let Some(ip) = direct_ip(remote) {
+        return Origin::peer_at(ip, peer);
+    }
+    match relay_of(remote).or_else(|| relay_of(local)) {
+        Some(relay) if ours.contains(&relay) => Origin::through(relay, peer),
+        Some(relay) => Origin::through_stranger(relay),
+        None => Origin::peer(peer),
+    }
+}
+
+/// As whom somebody counts who has not proven yet who it is.
+pub(crate) fn origin_before(remote: &Multiaddr, local: &Multiaddr) -> Option<Origin> {
+    let relay = || relay_of(remote).or_else(|| relay_of(local));
+    direct_ip(remote).map(Origin::address).or_else(|| relay().map(Origin::through_stranger))
+}
+
+/// The relay that an address leads through.
+fn relay_of(address: &Multiaddr) -> Option<Relay> {
+    let mut before = Multiaddr::empty();
+    let mut parts = address.iter();
+    let last = parts.by_ref().take_while(|part| *part != Protocol::P2pCircuit).inspect(|part| {
+        before.push(part.clone());
+    });
+    let last = last.last();
+    match last {
+        Some(Protocol::P2p(relay)) if before.len() < address.len() => Some(Relay::Peer(relay)),
+        Some(_) if before.len() < address.len() => {
+            Some(Relay::At(before.with(Protocol::P2pCircuit)))
+        }
+        _ => None,
+    }
+}
 
 /// Whether the address can be dialled at all: it is a place, or a name in the
 /// DNS that leads to some.

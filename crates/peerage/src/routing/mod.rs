@@ -18,6 +18,7 @@ mod gate;
 mod interfaces;
 mod network;
 mod path;
+mod pool;
 mod port_mapping;
 mod roaming;
 mod socket;
@@ -37,10 +38,11 @@ pub use peerage_core::routing::address::{
 pub use roaming::{BindError, relay_address, relay_url};
 pub use upgrade::UpgradeError;
 
-pub(crate) use address::{dialable, preference};
+pub(crate) use address::{OurRelays, dialable, origin, origin_before, preference};
 pub(crate) use gate::Gate;
 pub(crate) use path::{Known, Moves, PathTable};
 pub(crate) use peerage_core::routing::address::{direct_ip, ip, plain as plain_ip};
+pub(crate) use pool::{Share, SharedPool};
 pub(crate) use port_mapping::map_port;
-pub(crate) use roaming::Roaming;
+pub(crate) use roaming::{Roaming, peer_of_endpoint};
 pub(crate) use transport::{TransportConfig, build};

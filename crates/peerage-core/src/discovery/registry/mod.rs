@@ -35,8 +35,8 @@ use crate::limits::{
 };
 use crate::routing::address::Host;
 use addresses::host_of;
-use place::Entry;
 pub use crate::routing::Network;
+use place::Entry;
 pub use refusal::{Counters, Refusal};
 pub use snapshot::SnapshotError;
 pub use statement::{RecordForm, Statement};

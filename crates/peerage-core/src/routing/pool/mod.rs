@@ -20,8 +20,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-pub use origin::{Origin, Relay};
 use origin::{Crowd, One};
+pub use origin::{Origin, Relay};
 
 /// How many times what is free a crowd may hold.
 const CROWD_PER_FREE: usize = 2;
@@ -222,9 +222,7 @@ impl<K: Clone + Eq + Hash> Pool<K> {
                 Refused::Full => other_crowd > crowd,
                 Refused::Crowd => place.origin.crowd == newcomer.crowd && other_one >= one,
                 Refused::One if place.origin == *newcomer => true,
-                Refused::One => {
-                    !capped && place.origin.crowd == newcomer.crowd && other_one > one
-                }
+                Refused::One => !capped && place.origin.crowd == newcomer.crowd && other_one > one,
             }
         };
         let silent = |place: &Place| now.saturating_sub(place.heard) >= self.limits.silence;

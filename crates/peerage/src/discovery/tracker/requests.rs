@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use crate::limits::{
     MAX_TRACKER_REQUEST_BYTES, MAX_TRACKER_REQUESTS_PER_STREAM, MAX_TRACKER_STREAMS,
     MAX_TRACKER_STREAMS_PER_PEER, TRACKER_NETWORK_BURST, TRACKER_PEER_BURST,
-    TRACKER_STREAM_SECONDS,
+    TRACKER_SILENCE_SECONDS, TRACKER_STREAM_SECONDS,
 };
 use futures::{AsyncWriteExt as _, StreamExt as _};
 use libp2p::PeerId;
 use peerage_core::discovery::registry::{Caller, Network, RecordForm};
 use peerage_core::discovery::{rendezvous, tracker};
+use peerage_core::routing::pool::{Origin, PoolLimits};
 use tokio::task::{Id, JoinSet};
 
 use super::frame::{self, FrameError};
@@ -21,10 +22,13 @@ use super::rate::Rates;
 use super::server::{Core, TrackerStatus, now};
 use super::{RENDEZVOUS, TRACKER};
 use crate::node::{Connection, Direction, IncomingStreams, PeerInfo, Stream};
-use crate::routing::direct_ip;
+use crate::routing::{Share, SharedPool, direct_ip};
 use crate::sync::lock;
 
 const STREAM_TIME: Duration = Duration::from_secs(TRACKER_STREAM_SECONDS);
+/// After how long a stream that says nothing makes room for another's: requests
+/// come at once.
+const SILENCE: Duration = Duration::from_secs(TRACKER_SILENCE_SECONDS);
 const PEER_PER_SECOND: u32 = 1;
 const NETWORK_PER_SECOND: u32 = 16;
 
@@ -100,6 +104,7 @@ impl From<FrameError> for End {
 pub(super) async fn accept(core: Arc<Core>, mut streams: IncomingStreams) {
     let mut serving = JoinSet::new();
     let mut whose: HashMap<Id, PeerId> = HashMap::new();
+    let places = SharedPool::new(PoolLimits::of(MAX_TRACKER_STREAMS).with_silence(SILENCE));
     loop {
         tokio::select! {
             Some(ended) = serving.join_next_with_id() => {
@@ -108,20 +113,26 @@ pub(super) async fn accept(core: Arc<Core>, mut streams: IncomingStreams) {
             arrived = streams.next() => {
                 let Some((peer, stream)) = arrived else { return };
                 let of_peer = whose.values().filter(|other| **other == peer).count();
-                if whose.len() >= MAX_TRACKER_STREAMS || of_peer >= MAX_TRACKER_STREAMS_PER_PEER {
+                let origin = stream.origin().cloned().unwrap_or_else(|| Origin::peer(peer));
+                let place = places.enter(&origin, 1).ok();
+                let place = place.filter(|_| of_peer < MAX_TRACKER_STREAMS_PER_PEER);
+                let Some(place) = place else {
                     lock(&core.desk).status.streams_refused += 1;
                     continue;
-                }
-                let task = serving.spawn(serve(Arc::clone(&core), peer, stream));
+                };
+                let task = serving.spawn(serve(Arc::clone(&core), peer, stream, place));
                 whose.insert(task.id(), peer);
             }
         }
     }
 }
 
-async fn serve(core: Arc<Core>, peer: PeerId, mut stream: Stream) {
-    let talk = tokio::time::timeout(STREAM_TIME, converse(&core, peer, &mut stream));
-    let end = talk.await.unwrap_or(Err(End::TooSlow));
+async fn serve(core: Arc<Core>, peer: PeerId, mut stream: Stream, place: Share) {
+    let talk = tokio::time::timeout(STREAM_TIME, converse(&core, peer, &mut stream, &place));
+    let end = tokio::select! {
+        end = talk => end.unwrap_or(Err(End::TooSlow)),
+        () = place.lost() => Err(End::TooSlow),
+    };
     lock(&core.desk).count_end(&end);
     if let Err(reason) = end {
         tracing::debug!(%peer, %reason, "ending a stream to the tracker");
@@ -129,9 +140,15 @@ async fn serve(core: Arc<Core>, peer: PeerId, mut stream: Stream) {
 }
 
 /// Answers one request after another.
-async fn converse(core: &Core, peer: PeerId, stream: &mut Stream) -> Result<(), End> {
+async fn converse(
+    core: &Core,
+    peer: PeerId,
+    stream: &mut Stream,
+    place: &Share,
+) -> Result<(), End> {
     for _ in 0..MAX_TRACKER_REQUESTS_PER_STREAM {
         let Some(request) = frame::read(stream, MAX_TRACKER_REQUEST_BYTES).await? else { break };
+        place.heard();
         let info = core.node.peer(&peer);
         let caller = Caller { peer, seen: info.as_ref().map_or_else(Vec::new, seen) };
         if !lock(&core.desk).admit(&caller, Instant::now()) {

@@ -10,23 +10,35 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limits::{MAX_DNS_UDP_BYTES, MAX_ZONE_CONNECTIONS, ZONE_CONNECTION_SECONDS};
+use crate::limits::{
+    MAX_DNS_UDP_BYTES, MAX_ZONE_CONNECTIONS, MAX_ZONE_CONNECTIONS_PER_NETWORK,
+    ZONE_CONNECTION_SECONDS, ZONE_SILENCE_SECONDS,
+};
 use libp2p::PeerId;
 use peerage_core::Advice;
 use peerage_core::discovery::{Scope, SignedPeerRecord};
+use peerage_core::routing::pool::{Origin, PoolLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use answer::{Answers, Carrier};
+
+use crate::routing::{Share, SharedPool};
 
 mod answer;
 
 /// How long a TCP connection may be silent, and may last.
 const SILENCE: Duration = Duration::from_secs(ZONE_CONNECTION_SECONDS);
 const LIFETIME: Duration = Duration::from_secs(6 * ZONE_CONNECTION_SECONDS);
+
+/// How the TCP connections are shared out.
+const POOL: PoolLimits = PoolLimits {
+    one: MAX_ZONE_CONNECTIONS_PER_NETWORK,
+    silence: Duration::from_secs(ZONE_SILENCE_SECONDS),
+    ..PoolLimits::of(MAX_ZONE_CONNECTIONS)
+};
 
 /// What to wait after a socket failed, so that a lasting fault does not spin.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -129,7 +141,7 @@ impl ZoneServer {
     /// When a name is none, or a socket cannot be bound.
     pub async fn start(config: &ZoneConfig, peers: Arc<dyn LivePeers>) -> Result<Self, ZoneError> {
         let answers = Arc::new(Answers::new(config, peers)?);
-        let connections = Arc::new(Semaphore::new(MAX_ZONE_CONNECTIONS));
+        let connections = SharedPool::new(POOL);
         let (mut tasks, mut addresses) = (JoinSet::new(), Vec::new());
         for place in &config.listen {
             let bound = bind(*place).await.map_err(|error| ZoneError::Listen(*place, error))?;
@@ -190,7 +202,7 @@ async fn serve_udp(socket: UdpSocket, answers: Arc<Answers>) {
     }
 }
 
-async fn serve_tcp(listener: TcpListener, answers: Arc<Answers>, room: Arc<Semaphore>) {
+async fn serve_tcp(listener: TcpListener, answers: Arc<Answers>, room: SharedPool) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, source)) = listener.accept().await else {
@@ -199,11 +211,14 @@ async fn serve_tcp(listener: TcpListener, answers: Arc<Answers>, room: Arc<Semap
         };
         while connections.try_join_next().is_some() {}
         // Without room it is closed, and the resolver asks another server.
-        let Ok(permit) = room.clone().try_acquire_owned() else { continue };
+        let Ok(place) = room.enter(&Origin::address(source.ip()), 1) else { continue };
         let answers = answers.clone();
         connections.spawn(async move {
-            let _ = timeout(LIFETIME, serve_connection(stream, source, &answers)).await;
-            drop(permit);
+            let serving = serve_connection(stream, source, &answers, &place);
+            tokio::select! {
+                _ = timeout(LIFETIME, serving) => {}
+                () = place.lost() => {}
+            }
         });
     }
 }
@@ -213,6 +228,7 @@ async fn serve_connection(
     mut stream: TcpStream,
     source: SocketAddr,
     answers: &Answers,
+    place: &Share,
 ) -> io::Result<()> {
     let mut buffer = vec![0; MAX_DNS_UDP_BYTES];
     loop {
@@ -221,6 +237,7 @@ async fn serve_connection(
             return Ok(());
         }
         timeout(SILENCE, stream.read_exact(&mut buffer[..length])).await??;
+        place.heard();
         let answer = answers.answer(&buffer[..length], source.ip(), Carrier::Tcp);
         let Some(answer) = answer else { return Ok(()) };
         let size = u16::try_from(answer.len()).map_err(io::Error::other)?;

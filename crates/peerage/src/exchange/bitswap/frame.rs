@@ -6,10 +6,10 @@ use crate::limits::MAX_BITSWAP_MESSAGE_BYTES;
 use bytes::Bytes;
 use futures::{AsyncBufRead, AsyncRead, AsyncReadExt as _};
 use peerage_core::exchange::bitswap::{DecodeError, Message};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
-};
+use peerage_core::routing::pool::{Origin, Refused};
+use tokio::time::timeout;
+
+use crate::routing::{Share, SharedPool};
 
 /// How long a peer may take over what it sends.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,13 @@ const SMALL_BYTES: usize = 64 * 1024;
 /// does not cost memory before it sends it.
 const STEP_BYTES: usize = 256 * 1024;
 
+/// Where the room for large messages comes from (counted in KiB), and for whom.
+#[derive(Clone, Copy)]
+pub(super) struct Room<'a> {
+    pub(super) pool: &'a SharedPool,
+    pub(super) origin: &'a Origin,
+}
+
 /// Why no message was read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
@@ -38,23 +45,25 @@ pub(super) enum ReadError {
     Io(#[from] io::Error),
     #[error("a message did not come in time")]
     TooSlow,
+    #[error("there is no room for a large message: {0}")]
+    NoRoom(Refused),
     #[error("the length of a message is malformed")]
     Length,
     #[error(transparent)]
     Decode(#[from] DecodeError),
 }
 
-/// Reads one message, with room for it from `budget` (counted in KiB), which it
-/// keeps until the permit is dropped; `None` at the end of the stream.
-pub(super) async fn read<'a, R: AsyncBufRead + Unpin>(
+/// Reads one message, with room for it, which it keeps until the share is dropped; `None` at the end of the stream.
+pub(super) async fn read<R: AsyncBufRead + Unpin>(
     stream: &mut R,
-    budget: &'a Semaphore,
+    room: Room<'_>,
     patience: Patience,
-) -> Result<Option<(Message, Option<SemaphorePermit<'a>>)>, ReadError> {
+) -> Result<Option<(Message, Option<Share>)>, ReadError> {
     let Some(length) = read_length(stream, patience.pause).await? else { return Ok(None) };
     let room = if length > SMALL_BYTES {
-        let kib = u32::try_from(length.div_ceil(1024)).map_err(|_| ReadError::Length)?;
-        budget.acquire_many(kib).await.ok()
+        let kib = length.div_ceil(1024);
+        let waiting = room.pool.wait(room.origin, kib, patience.message);
+        Some(waiting.await.map_err(ReadError::NoRoom)?)
     } else {
         None
     };
@@ -127,6 +136,7 @@ mod tests {
     use peerage_core::{
         data::{HashKind, codec, hash},
         exchange::bitswap::{Entry, Version},
+        routing::pool::PoolLimits,
     };
 
     use super::*;
@@ -137,9 +147,11 @@ mod tests {
     }
 
     async fn read_all(bytes: &[u8]) -> Result<Vec<Message>, ReadError> {
-        let (mut stream, budget) = (Cursor::new(bytes), Semaphore::new(4096));
+        let (mut stream, pool) = (Cursor::new(bytes), SharedPool::new(PoolLimits::of(4096)));
+        let origin = Origin::address([192, 0, 2, 1].into());
+        let room = Room { pool: &pool, origin: &origin };
         let mut messages = Vec::new();
-        while let Some((message, _)) = read(&mut stream, &budget, PATIENCE).await? {
+        while let Some((message, _)) = read(&mut stream, room, PATIENCE).await? {
             messages.push(message);
         }
         Ok(messages)
@@ -175,7 +187,10 @@ mod tests {
         let stalled = futures::stream::pending::<io::Result<Vec<u8>>>().into_async_read();
         let mut stream = futures::io::BufReader::new(Cursor::new([10_u8, 1]).chain(stalled));
         let patience = Patience { pause: Duration::from_millis(1), ..PATIENCE };
-        let error = read(&mut stream, &Semaphore::new(1), patience).await.err();
+        let pool = SharedPool::new(PoolLimits::of(1));
+        let origin = Origin::address([192, 0, 2, 1].into());
+        let room = Room { pool: &pool, origin: &origin };
+        let error = read(&mut stream, room, patience).await.err();
         assert!(matches!(error, Some(ReadError::TooSlow)));
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use futures::{AsyncWriteExt as _, StreamExt as _, io::BufReader};
 use peerage_core::exchange::bitswap::{LossReason, Message};
+use peerage_core::routing::pool::Origin;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::{
     Core,
-    frame::{self, ReadError},
+    frame::{self, ReadError, Room},
 };
 use crate::node::{IncomingStreams, NodeEvent, PeerId, Stream};
+use crate::routing::Share;
 
 /// Lengths and small messages are read from a buffer of this size; the bulk of
 /// a large message goes past it.
@@ -19,23 +21,30 @@ const BUFFER_BYTES: usize = 16 * 1024;
 /// Reads the streams that peers open, each in a task of its own.
 pub(super) async fn accept(core: Arc<Core>, mut streams: IncomingStreams) {
     while let Some((peer, stream)) = streams.next().await {
-        let Ok(place) = Arc::clone(&core.streams).try_acquire_owned() else {
+        let origin = stream.origin().cloned().unwrap_or_else(|| Origin::peer(peer));
+        let Ok(place) = core.streams.enter(&origin, 1) else {
             tracing::debug!(%peer, "refusing a bitswap stream: too many are read already");
             continue;
         };
         let reader = Arc::clone(&core);
         core.spawn(async move {
-            read(&reader, peer, stream).await;
-            drop(place);
+            tokio::select! {
+                () = read(&reader, peer, stream, &origin, &place) => {}
+                () = place.lost() => tracing::debug!(%peer, "ending a silent bitswap stream"),
+            }
         });
     }
 }
 
-async fn read(core: &Arc<Core>, peer: PeerId, stream: Stream) {
+async fn read(core: &Arc<Core>, peer: PeerId, stream: Stream, origin: &Origin, place: &Share) {
+    let room = Room { pool: &core.incoming, origin };
     let mut stream = BufReader::with_capacity(BUFFER_BYTES, stream);
     let error = loop {
-        match frame::read(&mut stream, &core.incoming, frame::PATIENCE).await {
-            Ok(Some((message, _room))) => handle(core, peer, message),
+        match frame::read(&mut stream, room, frame::PATIENCE).await {
+            Ok(Some((message, _room))) => {
+                place.heard();
+                handle(core, peer, origin, message);
+            }
             Ok(None) => {
                 let _ = stream.close().await;
                 return;
@@ -49,9 +58,9 @@ async fn read(core: &Arc<Core>, peer: PeerId, stream: Stream) {
     }
 }
 
-fn handle(core: &Arc<Core>, peer: PeerId, message: Message) {
+fn handle(core: &Arc<Core>, peer: PeerId, origin: &Origin, message: Message) {
     core.client.receive(peer, message.blocks, &message.presences);
-    core.receive_wants(peer, &message.wantlist);
+    core.receive_wants(peer, origin, &message.wantlist);
 }
 
 /// Forgets peers that are not connected any more.

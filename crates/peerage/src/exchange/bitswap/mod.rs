@@ -16,13 +16,16 @@ mod session;
 mod tally;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::limits::{BITSWAP_INCOMING_BYTES, MAX_BITSWAP_REPLIES, MAX_BITSWAP_STREAMS};
+use crate::limits::{
+    BITSWAP_INCOMING_BYTES, BITSWAP_SILENCE_SECONDS, MAX_BITSWAP_REPLIES, MAX_BITSWAP_STREAMS,
+};
 use peerage_core::data::Cid;
 pub use peerage_core::exchange::bitswap::{
     Event, LossReason, SessionConfig, TooManyPeers, TooManyWants, Version,
 };
-use tokio::sync::Semaphore;
+use peerage_core::routing::pool::PoolLimits;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use self::session::Session;
@@ -30,6 +33,7 @@ use self::{client::Client, serve::Server};
 use crate::{
     exchange::Serving,
     node::{AcceptError, Node, PeerId, StreamProtocol},
+    routing::SharedPool,
 };
 
 /// Bitswap on one node: a cheap handle; clone it freely.
@@ -74,17 +78,21 @@ pub struct Bitswap {
     _running: Arc<DropGuard>,
 }
 
+/// After how long a stream, or a peer's wants, of which nothing is heard make
+/// room for another's.
+const SILENCE: Duration = Duration::from_secs(BITSWAP_SILENCE_SECONDS);
+
 /// What the handles and the tasks share.
 struct Core {
     node: Node,
     server: Server,
     client: Client,
-    /// Counts the streams of others that are read.
-    streams: Arc<Semaphore>,
-    /// Counts the KiB of large messages that are being read.
-    incoming: Arc<Semaphore>,
-    /// Counts the answers that are held in memory.
-    replies: Arc<Semaphore>,
+    /// The streams of others that are read.
+    streams: SharedPool,
+    /// The KiB of large messages that are being read.
+    incoming: SharedPool,
+    /// The answers that are held in memory.
+    replies: SharedPool,
     stop: CancellationToken,
 }
 
@@ -103,9 +111,9 @@ impl Bitswap {
             node: node.clone(),
             server: Server::new(blocks),
             client: Client::default(),
-            streams: Arc::new(Semaphore::new(MAX_BITSWAP_STREAMS)),
-            incoming: Arc::new(Semaphore::new(BITSWAP_INCOMING_BYTES / 1024)),
-            replies: Arc::new(Semaphore::new(MAX_BITSWAP_REPLIES)),
+            streams: SharedPool::new(PoolLimits::of(MAX_BITSWAP_STREAMS).with_silence(SILENCE)),
+            incoming: SharedPool::new(PoolLimits::of(BITSWAP_INCOMING_BYTES / 1024)),
+            replies: SharedPool::new(PoolLimits::of(MAX_BITSWAP_REPLIES)),
             stop: stop.clone(),
         });
         core.spawn(incoming::accept(Arc::clone(&core), streams));

@@ -6,24 +6,22 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::limits::{
     BITSWAP_SMALL_BLOCK_BYTES, MAX_BITSWAP_SERVED_PEERS, MAX_BITSWAP_WANTS_PER_PEER,
 };
 use bytes::Bytes;
+use peerage_core::routing::pool::{Origin, Pool, PoolLimits};
 use peerage_core::{
     data::Cid,
     exchange::bitswap::{Asked, Found, Ledger, Reply, Version, Want, Wantlist},
 };
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 
 use super::{
-    Core,
+    Core, SILENCE,
     outgoing::{KEEP, Outgoing, SendError},
     tally::{Blocks, QUIET, Tally},
 };
@@ -31,22 +29,35 @@ use crate::{
     access::Requester,
     exchange::{Serving, SourceError, serving::Reader},
     node::PeerId,
+    routing::Share,
     sync::lock,
 };
 
 /// How long a peer that wants nothing is remembered.
 const FORGET_AFTER: Duration = Duration::from_secs(60);
 
+/// How long one waits for a place among the answers before it is looked whether
+/// the peer is still there.
+const REPLY_WAIT: Duration = Duration::from_secs(10);
+
 /// Every peer's ledger, and where the blocks come from.
 pub(super) struct Server {
     serving: Option<Serving>,
-    served: Mutex<HashMap<PeerId, Arc<Served>>>,
+    served: Mutex<ServedPeers>,
     bytes_sent: AtomicU64,
 }
 
+/// The peers that are served, and their places.
+struct ServedPeers {
+    peers: HashMap<PeerId, Arc<Served>>,
+    places: Pool<PeerId>,
+    started: Instant,
+}
+
 /// What is known of one peer's wants. A task answers them.
-#[derive(Default)]
 struct Served {
+    /// As whom the peer counts.
+    origin: Origin,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -66,12 +77,18 @@ struct Answer {
     frame: Bytes,
     block_bytes: usize,
     blocks: Blocks,
-    _place: OwnedSemaphorePermit,
+    _place: Share,
 }
 
 impl Server {
     pub(super) fn new(serving: Option<Serving>) -> Self {
-        Self { serving, served: Mutex::default(), bytes_sent: AtomicU64::new(0) }
+        let places = PoolLimits::of(MAX_BITSWAP_SERVED_PEERS).with_silence(SILENCE);
+        let served = Mutex::new(ServedPeers {
+            peers: HashMap::new(),
+            places: Pool::new(places),
+            started: Instant::now(),
+        });
+        Self { serving, served, bytes_sent: AtomicU64::new(0) }
     }
 
     /// The blocks as a peer sees them.
@@ -85,7 +102,7 @@ impl Server {
     }
 
     pub(super) fn arrived(&self, cids: &[Cid]) {
-        let served: Vec<_> = lock(&self.served).values().cloned().collect();
+        let served: Vec<_> = lock(&self.served).peers.values().cloned().collect();
         for peer in served {
             let mut state = lock(&peer.state);
             let waited = cids.iter().filter(|cid| state.ledger.arrived(cid)).count();
@@ -96,9 +113,7 @@ impl Server {
     }
 
     pub(super) fn forget(&self, peer: &PeerId) {
-        if let Some(served) = lock(&self.served).remove(peer) {
-            served.end();
-        }
+        lock(&self.served).remove(peer);
     }
 
     /// Ends an entry if its ledger is as it should be, and forgets the peer
@@ -110,44 +125,82 @@ impl Server {
             return;
         }
         state.gone = true;
-        if served.get(peer).is_some_and(|current| Arc::ptr_eq(current, entry)) {
-            served.remove(peer);
+        if served.peers.get(peer).is_some_and(|current| Arc::ptr_eq(current, entry)) {
+            served.peers.remove(peer);
+            served.places.leave(peer);
         }
     }
 
     pub(super) fn peers(&self) -> Vec<PeerId> {
-        lock(&self.served).keys().copied().collect()
+        lock(&self.served).peers.keys().copied().collect()
     }
 
     /// The peer's entry, made if need be (then the second is true) and if
     /// there is room.
-    fn entry(&self, peer: PeerId) -> Option<(Arc<Served>, bool)> {
+    fn entry(&self, peer: PeerId, origin: &Origin) -> Option<(Arc<Served>, bool)> {
         let mut served = lock(&self.served);
-        if let Some(entry) = served.get(&peer) {
-            return Some((Arc::clone(entry), false));
+        let now = served.started.elapsed();
+        if let Some(entry) = served.peers.get(&peer).cloned() {
+            served.places.heard(&peer, now);
+            return Some((entry, false));
         }
-        if served.len() >= MAX_BITSWAP_SERVED_PEERS {
-            let idle = served.iter().find(|(_, entry)| lock(&entry.state).ledger.is_empty());
-            let idle = *idle?.0;
-            if let Some(entry) = served.remove(&idle) {
-                entry.end();
+        if !served.enter(peer, origin, now) {
+            served.end_idle();
+            if !served.enter(peer, origin, now) {
+                return None;
             }
         }
-        let entry = Arc::<Served>::default();
-        served.insert(peer, Arc::clone(&entry));
+        let (state, changed) = Default::default();
+        let entry = Arc::new(Served { origin: origin.clone(), state, changed });
+        served.peers.insert(peer, Arc::clone(&entry));
         Some((entry, true))
+    }
+}
+
+impl ServedPeers {
+    /// Gives a peer a place, if need be that of one who has been silent.
+    fn enter(&mut self, peer: PeerId, origin: &Origin, now: Duration) -> bool {
+        match self.places.enter(peer, origin, 1, now) {
+            Ok(lost) => {
+                lost.iter().for_each(|peer| {
+                    self.remove(peer);
+                });
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Forgets a peer that wants nothing.
+    fn end_idle(&mut self) {
+        let idle = self.peers.iter().find(|(_, entry)| lock(&entry.state).ledger.is_empty());
+        if let Some(peer) = idle.map(|(peer, _)| *peer) {
+            self.remove(&peer);
+        }
+    }
+
+    fn remove(&mut self, peer: &PeerId) -> bool {
+        self.places.leave(peer);
+        let entry = self.peers.remove(peer);
+        entry.iter().for_each(|entry| entry.end());
+        entry.is_some()
     }
 }
 
 impl Core {
     /// Takes in what a peer wants and sees to it that it is answered.
-    pub(super) fn receive_wants(self: &Arc<Self>, peer: PeerId, wantlist: &Wantlist) {
+    pub(super) fn receive_wants(
+        self: &Arc<Self>,
+        peer: PeerId,
+        origin: &Origin,
+        wantlist: &Wantlist,
+    ) {
         if wantlist.entries.is_empty() && !wantlist.full {
             return;
         }
         // An entry may end between being found and being used: once.
         for _ in 0..2 {
-            let Some((served, new)) = self.server.entry(peer) else {
+            let Some((served, new)) = self.server.entry(peer, origin) else {
                 tracing::debug!(%peer, "not answering: too many peers are served already");
                 return;
             };
@@ -308,7 +361,8 @@ async fn prepare(
         if served.is_gone() || !served.has_work() {
             return None;
         }
-        let place = Arc::clone(&core.replies).acquire_owned().await.ok()?;
+        let waiting = core.replies.wait(&served.origin, 1, REPLY_WAIT);
+        let Ok(place) = waiting.await else { continue };
         let (blocks, served) = (blocks.clone(), Arc::clone(served));
         let reading = tokio::task::spawn_blocking(move || {
             let (reply, noted) = served.reply(blocks.as_ref());

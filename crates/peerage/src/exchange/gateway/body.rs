@@ -4,22 +4,20 @@
 use std::{
     mem,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::{Buf as _, Bytes};
 use hyper::body::{Body, Frame as BodyFrame, SizeHint};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::{JoinHandle, spawn_blocking},
-};
+use peerage_core::routing::pool::Origin;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{
     frame::Frame,
     reader::{CarReader, ReadError},
     server::Account,
 };
+use crate::routing::{Share, SharedPool};
 
 /// What an answer carries.
 pub(super) enum Answer {
@@ -37,7 +35,8 @@ pub(super) struct CarBody {
     state: State,
     /// The piece that was read before the answer began.
     first: Option<Frame>,
-    read_ahead: Arc<Semaphore>,
+    read_ahead: SharedPool,
+    origin: Origin,
     account: Account,
 }
 
@@ -45,7 +44,7 @@ enum State {
     /// Waiting to be asked.
     Resting(Box<CarReader>),
     /// Another thread reads.
-    Reading(JoinHandle<Step>, Option<OwnedSemaphorePermit>),
+    Reading(JoinHandle<Step>, Option<Share>),
     Ended,
 }
 
@@ -56,21 +55,21 @@ impl CarBody {
     pub(super) fn new(
         first: Frame,
         reader: Box<CarReader>,
-        read_ahead: Arc<Semaphore>,
+        (read_ahead, origin): (SharedPool, Origin),
         account: Account,
     ) -> Self {
-        Self { state: State::Resting(reader), first: Some(first), read_ahead, account }
+        Self { state: State::Resting(reader), first: Some(first), read_ahead, origin, account }
     }
 
     /// Reads on while the piece just given is sent, unless too many answers do
     /// so already.
     fn read_on(&mut self) {
-        if let Ok(permit) = Arc::clone(&self.read_ahead).try_acquire_owned() {
-            self.start(Some(permit));
+        if let Ok(share) = self.read_ahead.enter(&self.origin, 1) {
+            self.start(Some(share));
         }
     }
 
-    fn start(&mut self, permit: Option<OwnedSemaphorePermit>) {
+    fn start(&mut self, permit: Option<Share>) {
         self.state = match mem::replace(&mut self.state, State::Ended) {
             State::Resting(reader) => State::Reading(spawn_blocking(|| reader.step()), permit),
             other => other,
@@ -81,6 +80,10 @@ impl CarBody {
         if let Some(first) = self.first.take() {
             self.read_on();
             return Poll::Ready(Some(Ok(first)));
+        }
+        if let Err(error) = ready!(self.account.poll_turn(cx)) {
+            tracing::debug!(%error, "an answer was broken off");
+            return Poll::Ready(Some(Err(error)));
         }
         self.start(None);
         let State::Reading(job, _permit) = &mut self.state else { return Poll::Ready(None) };

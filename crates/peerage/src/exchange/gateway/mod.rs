@@ -30,6 +30,7 @@ mod io;
 mod reader;
 mod respond;
 mod server;
+mod turn;
 
 use libp2p::StreamProtocol;
 

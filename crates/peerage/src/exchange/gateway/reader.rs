@@ -32,6 +32,8 @@ pub(super) enum ReadError {
     Source { cid: Cid, source: Box<SourceError> },
     #[error(transparent)]
     Walk(#[from] WalkError),
+    #[error("the answer was read too slowly while others waited")]
+    Busy,
     #[error("this peer is shutting down")]
     Stopped,
 }
@@ -39,7 +41,7 @@ pub(super) enum ReadError {
 impl Advice for ReadError {
     fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Missing { .. } | Self::Stopped => None,
+            Self::Missing { .. } | Self::Busy | Self::Stopped => None,
             Self::Source { source, .. } => source.hint(),
             Self::Walk(error) => error.hint(),
         }
@@ -63,7 +65,7 @@ impl ReadError {
             | Self::Walk(WalkError::NotFound { .. } | WalkError::NotADirectory { .. }) => 404,
             Self::Walk(_) => 400,
             Self::Source { .. } if self.file().is_some() => 404,
-            Self::Source { .. } | Self::Stopped => 500,
+            Self::Source { .. } | Self::Busy | Self::Stopped => 500,
         }
     }
 

@@ -13,16 +13,15 @@ use peerage_core::Advice as _;
 use peerage_core::exchange::gateway::{
     Format, GatewayRequest, PROTOCOLS_JSON, RequestError, Route,
 };
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    task::{JoinError, spawn_blocking},
-};
+use peerage_core::routing::pool::Origin;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::{
     body::{Answer, CarBody},
     caller::Caller,
     reader::{CarReader, ReadError, read_block, size_of_block},
     server::{Account, Shared},
+    turn::Turn,
 };
 use crate::{access::Requester, exchange::serving::Reader};
 
@@ -37,6 +36,7 @@ const RETRY_AFTER: &str = "1";
 pub(super) async fn respond(
     shared: &Arc<Shared>,
     caller: Caller,
+    origin: &Origin,
     request: &Request<Incoming>,
 ) -> Response<Answer> {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
@@ -49,12 +49,13 @@ pub(super) async fn respond(
     if names(&joined(request.headers(), &header::IF_NONE_MATCH), &content.etag()) {
         return head(&content, target, StatusCode::NOT_MODIFIED, Answer::Text(None));
     }
-    let waiting = Arc::clone(&shared.turns).acquire_owned();
-    let Ok(Ok(turn)) = tokio::time::timeout(shared.limits.turn, waiting).await else {
+    let limits = &shared.limits;
+    let waiting = Turn::wait(&shared.turns, origin, limits.turn, limits.write_stall);
+    let Ok(turn) = waiting.await else {
         return busy();
     };
     let requester = caller.requester(request);
-    let asked = Asked { shared, caller, requester, content: &content, target, turn };
+    let asked = Asked { shared, caller, origin, requester, content: &content, target, turn };
     match asked.answer(request.method() == Method::HEAD).await {
         Ok(response) => response,
         Err(error) => {
@@ -68,10 +69,11 @@ pub(super) async fn respond(
 struct Asked<'a> {
     shared: &'a Arc<Shared>,
     caller: Caller,
+    origin: &'a Origin,
     requester: Requester,
     content: &'a GatewayRequest,
     target: &'a str,
-    turn: OwnedSemaphorePermit,
+    turn: Turn,
 }
 
 impl Asked<'_> {
@@ -113,7 +115,7 @@ impl Asked<'_> {
         let (content, target) = (self.content, self.target);
         let body = match first {
             Some(first) if !head_only => {
-                let read_ahead = Arc::clone(&self.shared.read_ahead);
+                let read_ahead = (self.shared.read_ahead.clone(), self.origin.clone());
                 Answer::Car(Box::new(CarBody::new(first, reader, read_ahead, self.account())))
             }
             _ => Answer::Text(None),

@@ -1,6 +1,7 @@
 //! Serving: connections and their limits. What is answered is in `respond`.
 
 use std::{
+    any::Any,
     collections::HashMap,
     convert::Infallible,
     io,
@@ -9,33 +10,36 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
 use crate::limits::{
-    GATEWAY_HEADER_SECONDS, GATEWAY_TURN_MILLISECONDS, GATEWAY_WRITE_STALL_BYTES,
-    GATEWAY_WRITE_STALL_SECONDS, MAX_GATEWAY_CONNECTIONS, MAX_GATEWAY_CONNECTIONS_PER_PEER,
-    MAX_GATEWAY_HEADER_BYTES, MAX_GATEWAY_HEADERS, MAX_GATEWAY_READ_AHEAD, MAX_GATEWAY_REQUESTS,
+    GATEWAY_HEADER_SECONDS, GATEWAY_TURN_MILLISECONDS, GATEWAY_TURN_STALL_MILLISECONDS,
+    GATEWAY_WRITE_STALL_BYTES, GATEWAY_WRITE_STALL_SECONDS, MAX_GATEWAY_CONNECTIONS,
+    MAX_GATEWAY_CONNECTIONS_PER_PEER, MAX_GATEWAY_HEADER_BYTES, MAX_GATEWAY_HEADERS,
+    MAX_GATEWAY_READ_AHEAD, MAX_GATEWAY_REQUESTS,
 };
 use futures::{AsyncRead, AsyncWrite, Stream, StreamExt as _};
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use libp2p::PeerId;
-use tokio::{
-    net::TcpListener,
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use peerage_core::routing::pool::{Origin, PoolLimits};
+use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     caller::Caller,
     io::{Guarded, StreamIo},
+    reader::ReadError,
     respond::{misdirected, respond},
+    turn::Turn,
 };
 use crate::exchange::{
     Hosts,
     serving::{self, Serving},
 };
+use crate::node;
+use crate::routing::{Share, SharedPool};
 use crate::sync::lock;
 
 /// How long to rest, in milliseconds, when the system accepts no connection
@@ -53,6 +57,8 @@ pub struct GatewayLimits {
     pub read_ahead: usize,
     /// How long a request waits for its turn before it is refused.
     pub turn: Duration,
+    /// After how long an answer that is not read on gives its turn to others.
+    pub stall: Duration,
     /// Streams and connections open at once.
     pub connections: usize,
     /// How many of them one peer may have.
@@ -69,6 +75,7 @@ impl Default for GatewayLimits {
             requests: MAX_GATEWAY_REQUESTS,
             read_ahead: MAX_GATEWAY_READ_AHEAD,
             turn: Duration::from_millis(GATEWAY_TURN_MILLISECONDS),
+            stall: Duration::from_millis(GATEWAY_TURN_STALL_MILLISECONDS),
             connections: MAX_GATEWAY_CONNECTIONS,
             connections_per_peer: MAX_GATEWAY_CONNECTIONS_PER_PEER,
             header: Duration::from_secs(GATEWAY_HEADER_SECONDS),
@@ -116,9 +123,9 @@ pub struct Gateway {
 pub(super) struct Shared {
     pub(super) serving: Serving,
     pub(super) limits: GatewayLimits,
-    pub(super) turns: Arc<Semaphore>,
-    pub(super) read_ahead: Arc<Semaphore>,
-    connections: Arc<Semaphore>,
+    pub(super) turns: SharedPool,
+    pub(super) read_ahead: SharedPool,
+    connections: SharedPool,
     by_peer: Mutex<HashMap<PeerId, usize>>,
     bytes_served: AtomicU64,
 }
@@ -135,9 +142,9 @@ impl Gateway {
         let shared = Shared {
             serving: blocks.into(),
             limits,
-            turns: Arc::new(Semaphore::new(limits.requests)),
-            read_ahead: Arc::new(Semaphore::new(limits.read_ahead)),
-            connections: Arc::new(Semaphore::new(limits.connections)),
+            turns: SharedPool::new(PoolLimits::of(limits.requests).with_silence(limits.stall)),
+            read_ahead: SharedPool::new(PoolLimits::of(limits.read_ahead)),
+            connections: SharedPool::new(PoolLimits::of(limits.connections)),
             by_peer: Mutex::default(),
             bytes_served: AtomicU64::new(0),
         };
@@ -152,12 +159,16 @@ impl Gateway {
     }
 
     /// Serves one stream of `peer` until it ends. A stream over the limits is
-    /// closed at once.
+    /// closed at once. One of a node counts as its connection does, others by
+    /// the id of the peer.
     pub async fn serve_stream<S>(&self, peer: PeerId, stream: S)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        self.serve_io(Caller::Peer(peer), None, StreamIo::new(stream)).await;
+        let of_node = (&stream as &dyn Any).downcast_ref::<node::Stream>();
+        let origin = of_node.and_then(|stream| stream.origin().cloned());
+        let origin = origin.unwrap_or_else(|| Origin::peer(peer));
+        self.serve_io(Caller::Peer(peer), origin, None, StreamIo::new(stream)).await;
     }
 
     /// Serves all the streams that come, as from [`Node::accept`] of
@@ -208,8 +219,8 @@ impl Gateway {
                             let Ok(at) = stream.local_addr() else { return };
                             // Frames are large: waiting to fill a packet gains nothing.
                             let _ = stream.set_nodelay(true);
-                            let face = Some((hosts, at));
-                            gateway.serve_io(Caller::Address(from.ip()), face, stream).await;
+                            let (caller, origin) = (Caller::Address(from.ip()), Origin::address(from.ip()));
+                            gateway.serve_io(caller, origin, Some((hosts, at)), stream).await;
                         });
                     }
                     Err(error) => rest_after(&error).await,
@@ -218,22 +229,28 @@ impl Gateway {
         }
     }
 
-    async fn serve_io<T>(&self, caller: Caller, face: Option<(Hosts, SocketAddr)>, io: T)
+    async fn serve_io<T>(
+        &self,
+        caller: Caller,
+        origin: Origin,
+        face: Option<(Hosts, SocketAddr)>,
+        io: T,
+    )
     where
         T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
-        let Some(_seat) = self.shared.seat(caller) else {
+        let Some(_seat) = self.shared.seat(caller, &origin) else {
             tracing::debug!(?caller, "a gateway stream over the limits was closed");
             return;
         };
         let limits = self.shared.limits;
         let io = Guarded::new(io, limits.write_stall, GATEWAY_WRITE_STALL_BYTES);
         let service = service_fn(|request| {
-            let shared = Arc::clone(&self.shared);
+            let (shared, origin) = (Arc::clone(&self.shared), origin.clone());
             let ours = face.as_ref().is_none_or(|(hosts, at)| hosts.allow(*at, &request));
             async move {
                 Ok::<_, Infallible>(match ours {
-                    true => respond(&shared, caller, &request).await,
+                    true => respond(&shared, caller, &origin, &request).await,
                     false => misdirected(),
                 })
             }
@@ -259,8 +276,8 @@ async fn rest_after(error: &io::Error) {
 
 impl Shared {
     /// A place among the open connections, if there is one left.
-    fn seat(self: &Arc<Self>, caller: Caller) -> Option<Seat> {
-        let permit = Arc::clone(&self.connections).try_acquire_owned().ok()?;
+    fn seat(self: &Arc<Self>, caller: Caller, origin: &Origin) -> Option<Seat> {
+        let place = self.connections.enter(origin, 1).ok()?;
         if let Caller::Peer(peer) = caller {
             let mut by_peer = lock(&self.by_peer);
             let count = by_peer.entry(peer).or_default();
@@ -269,7 +286,7 @@ impl Shared {
             }
             *count += 1;
         }
-        Some(Seat { shared: Arc::clone(self), caller, _permit: permit })
+        Some(Seat { shared: Arc::clone(self), caller, _place: place })
     }
 }
 
@@ -277,7 +294,7 @@ impl Shared {
 struct Seat {
     shared: Arc<Shared>,
     caller: Caller,
-    _permit: OwnedSemaphorePermit,
+    _place: Share,
 }
 
 impl Drop for Seat {
@@ -297,16 +314,17 @@ impl Drop for Seat {
 pub(super) struct Account {
     shared: Arc<Shared>,
     given: serving::Account,
-    _turn: OwnedSemaphorePermit,
+    turn: Turn,
 }
 
 impl Account {
-    pub(super) fn new(
-        shared: &Arc<Shared>,
-        given: serving::Account,
-        turn: OwnedSemaphorePermit,
-    ) -> Self {
-        Self { shared: Arc::clone(shared), given, _turn: turn }
+    pub(super) fn new(shared: &Arc<Shared>, given: serving::Account, turn: Turn) -> Self {
+        Self { shared: Arc::clone(shared), given, turn }
+    }
+
+    /// Sees to it that the answer still has its turn.
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ReadError>> {
+        self.turn.poll_held(cx).map_err(|_| ReadError::Busy)
     }
 
     pub(super) fn sent(&mut self, bytes: usize) {

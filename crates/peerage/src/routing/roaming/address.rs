@@ -131,7 +131,7 @@ pub(super) fn endpoint_id(peer: &PeerId) -> Option<EndpointId> {
 }
 
 /// The peer behind an endpoint.
-pub(super) fn peer_id(endpoint: &EndpointId) -> Option<PeerId> {
+pub(crate) fn peer_id(endpoint: &EndpointId) -> Option<PeerId> {
     let key = ed25519::PublicKey::try_from_bytes(endpoint.as_bytes()).ok()?;
     Some(PublicKey::from(key).to_peer_id())
 }

@@ -22,6 +22,7 @@ mod relays;
 mod transport;
 
 use address::is_direct;
+pub(crate) use address::peer_id as peer_of_endpoint;
 pub use address::{relay_address, relay_url};
 pub use endpoint::BindError;
 pub(crate) use endpoint::Roaming;
