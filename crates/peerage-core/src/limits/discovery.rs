@@ -91,6 +91,10 @@ pub const MAX_REGISTRY_BYTES: usize = 128 * 1024 * 1024;
 /// may not, and it takes 512 networks to fill the registry.
 pub const MAX_REGISTRY_PEERS_PER_NETWORK: usize = 128;
 
+/// How many peers of one network an answer under a CID names, and any other when
+/// not all have room; which ones is drawn each time.
+pub const MAX_REGISTRY_ANSWERED_PER_NETWORK: usize = 2;
+
 /// How many CIDs a peer is kept under; what a peer shares most recently.
 pub const MAX_REGISTRY_CIDS_PER_PEER: usize = 128;
 

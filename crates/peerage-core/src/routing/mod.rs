@@ -8,3 +8,4 @@ pub mod pool;
 pub mod yamux;
 
 pub use network::Network;
+pub(crate) use network::is_loopback_network;

@@ -30,6 +30,15 @@ impl Network {
     }
 }
 
+/// Whether a network is this machine itself, whose peers count by their ids.
+pub(crate) const fn is_loopback_network(network: Network) -> bool {
+    match network.0 {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        // The /56 of `::1` has nothing else that is anybody's.
+        IpAddr::V6(ip) => ip.is_unspecified(),
+    }
+}
+
 /// The first bits of an address.
 fn cut(address: IpAddr, of_four: u32, of_six: u32) -> IpAddr {
     match address.to_canonical() {

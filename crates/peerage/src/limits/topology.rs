@@ -32,8 +32,12 @@ pub const MAX_KADEMLIA_RECORDS_PER_SOURCE: usize = 1024;
 pub const MAX_KADEMLIA_PROVIDERS: usize = 32_768;
 
 /// How many of them may be under one key: the replication factor, as answers
-/// carry no more. The first stay, so that a crowd cannot push them out.
+/// carry no more.
 pub const MAX_KADEMLIA_PROVIDERS_PER_KEY: usize = 20;
+
+/// How many of them one network has; a full key gives the place of the network
+/// that has most to one that has less.
+pub const MAX_KADEMLIA_PROVIDERS_PER_NETWORK: usize = 2;
 
 /// How many of them one peer may have: a hundred shares, ten times over, and
 /// too few for one to fill the store.

@@ -10,6 +10,7 @@
 //! Times are passed in, as durations since the Unix epoch.
 
 mod addresses;
+mod fair;
 mod network;
 mod place;
 mod refusal;
@@ -31,11 +32,14 @@ use multiaddr::Multiaddr;
 
 use super::{Key, LegacyPeerRecord, SignedPeerRecord};
 use crate::limits::{
-    MAX_REGISTRY_BYTES, MAX_REGISTRY_PEERS, MAX_REGISTRY_PEERS_PER_NETWORK, MAX_REGISTRY_SCAN,
+    MAX_REGISTRY_ANSWERED_PER_NETWORK, MAX_REGISTRY_BYTES, MAX_REGISTRY_PEERS,
+    MAX_REGISTRY_PEERS_PER_NETWORK, MAX_REGISTRY_SCAN,
 };
 use crate::routing::address::Host;
 use addresses::host_of;
 pub use crate::routing::Network;
+use crate::routing::is_loopback_network;
+use fair::Lots;
 use place::Entry;
 pub use refusal::{Counters, Refusal};
 pub use snapshot::SnapshotError;
@@ -148,6 +152,7 @@ pub struct Registry {
     /// The number of the latest registration.
     last: u64,
     counters: Counters,
+    lots: Lots,
 }
 
 /// That a peer is kept under a key (or `None`: under its own id) until then.
@@ -179,7 +184,14 @@ impl Registry {
             bytes: 0,
             last: 0,
             counters: Counters::default(),
+            lots: Lots::default(),
         }
+    }
+
+    /// Draws from another seed who is named when not all can be. It should be
+    /// random: else who knows it knows who is named.
+    pub fn seed(&mut self, seed: u64) {
+        self.lots = Lots::new(seed);
     }
 
     /// Says where a relay is, so that peers may announce themselves through
@@ -231,42 +243,44 @@ impl Registry {
     /// The peers under a key.
     pub fn find(&mut self, question: &Question, now: Duration) -> Page {
         self.sweep(now);
-        let page = match &question.key {
+        let numbers: Vec<u64> = match &question.key {
             Some(Key::Peer(peer)) => {
-                let numbers = self.entries.get(peer).into_iter().filter_map(Entry::newest);
-                self.page(question, numbers, now)
+                let newest = self.entries.get(peer).and_then(Entry::newest);
+                newest.into_iter().filter(|number| *number > question.after).collect()
             }
             Some(key) => {
                 let numbers = self.by_key.get(key).into_iter();
-                let numbers =
-                    numbers.flat_map(|all| all.range(question.after.saturating_add(1)..)).copied();
-                self.page(question, numbers, now)
+                let numbers = numbers.flat_map(|all| all.range(question.after.saturating_add(1)..));
+                numbers.copied().take(MAX_REGISTRY_SCAN).collect()
             }
             None => {
                 let all = self.registrations.range(question.after.saturating_add(1)..);
                 let numbers = all.filter(|(_, one)| one.key.is_some()).map(|(number, _)| *number);
-                self.page(question, numbers, now)
+                numbers.take(MAX_REGISTRY_SCAN).collect()
             }
         };
+        let page = self.page(question, numbers, now);
         self.count_answer(page.found.len());
         page
     }
 
-    fn page(&self, question: &Question, numbers: impl Iterator<Item = u64>, now: Duration) -> Page {
-        let mut page = Page { next: question.after, found: Vec::new() };
-        let numbers = numbers.filter(|number| *number > question.after);
-        for number in numbers.take(MAX_REGISTRY_SCAN) {
-            if page.found.len() == question.limit {
-                break;
-            }
-            page.next = number;
-            let Some(registration) = self.registrations.get(&number) else { continue };
-            let Some(entry) = self.entries.get(&registration.peer) else { continue };
-            if question.form.is_none_or(|form| entry.hands_out(form)) {
-                page.found.push(registration.found(entry, now));
-            }
-        }
-        page
+    /// One answer, from the registrations that it may look at.
+    fn page(&mut self, question: &Question, numbers: Vec<u64>, now: Duration) -> Page {
+        let looked_at = numbers.last().copied().unwrap_or(question.after);
+        let fits = |number: &u64| {
+            let entry = self.registrations.get(number).and_then(|one| self.entries.get(&one.peer));
+            entry.is_some_and(|entry| question.form.is_none_or(|form| entry.hands_out(form)))
+        };
+        let fitting = numbers.into_iter().filter(fits).collect();
+        let mut chosen = self.choose(question.key.as_ref(), fitting, question.limit);
+        let all = chosen.len() <= question.limit;
+        chosen.truncate(question.limit);
+        let next = if all { looked_at } else { chosen.last().copied().unwrap_or(question.after) };
+        let found = chosen.iter().filter_map(|number| {
+            let registration = self.registrations.get(number)?;
+            Some(registration.found(self.entries.get(&registration.peer)?, now))
+        });
+        Page { found: found.collect(), next }
     }
 
     fn count_answer(&mut self, found: usize) {
@@ -281,6 +295,20 @@ impl Registry {
         newest
             .filter(move |one| one.expires > now && told.insert(one.peer))
             .filter_map(|one| Some(self.entries.get(&one.peer)?.listing()))
+    }
+
+    /// The same, few of one network.
+    pub fn live_of_networks(&self, now: Duration) -> impl Iterator<Item = Listing> + '_ {
+        let mut of_each: HashMap<Network, usize> = HashMap::new();
+        self.live(now).filter(move |listing| {
+            let network = self.entries.get(&listing.peer).map(Entry::network);
+            let network = network.filter(|network| !is_loopback_network(*network));
+            network.is_none_or(|network| {
+                let named = of_each.entry(network).or_default();
+                *named += 1;
+                *named <= MAX_REGISTRY_ANSWERED_PER_NETWORK
+            })
+        })
     }
 
     /// A peer that is here at `now`.

@@ -297,3 +297,48 @@ fn a_changed_snapshot_is_refused_or_leaves_the_peer_out() {
         assert!(Registry::new(id(1)).restore(&bytes[..length], NOW).is_err());
     }
 }
+
+#[test]
+fn a_crowd_of_one_address_hides_nobody_under_a_key() {
+    let mut registry = registry();
+    let keys = [cid(1), topic("a")];
+    for number in 1..=100 {
+        announce(&mut registry, peer(number, 66, 1), &keys, NOW).unwrap();
+    }
+    announce(&mut registry, peer(500, 10, 1), &keys, NOW).unwrap();
+    for key in keys {
+        let question = Question { key: Some(key), after: 0, limit: 32, form: None };
+        let page = registry.find(&question, NOW);
+        let peers: Vec<_> = page.found.iter().map(|found| found.listing.peer).collect();
+        assert_eq!(peers.len(), 3, "two of the crowd, and who was hidden");
+        assert!(peers.contains(&id(500)));
+    }
+    let live: Vec<_> = registry.live_of_networks(NOW).map(|listing| listing.peer).collect();
+    assert_eq!((live.len(), live.contains(&id(500))), (3, true));
+}
+
+#[test]
+fn who_is_named_under_a_cid_is_drawn_each_time() {
+    let mut registry = registry();
+    for number in 1..=100 {
+        let host = u8::try_from(number).unwrap();
+        announce(&mut registry, peer(number, host, 1), &[cid(1)], NOW).unwrap();
+    }
+    let question = Question { key: Some(cid(1)), after: 0, limit: 8, form: None };
+    let mut named = BTreeSet::new();
+    for _ in 0..100 {
+        let page = registry.find(&question, NOW);
+        assert_eq!(page.found.len(), 8);
+        named.extend(page.found.into_iter().map(|found| found.listing.peer));
+    }
+    assert!(named.len() > 90, "{}", named.len());
+}
+
+#[test]
+fn an_office_that_fits_is_named_whole_under_its_topic() {
+    let mut registry = registry();
+    for number in 1..=30 {
+        announce(&mut registry, peer(number, 7, 1), &[topic("a")], NOW).unwrap();
+    }
+    assert_eq!(under(&mut registry, &topic("a"), NOW).len(), 30);
+}

@@ -1,5 +1,6 @@
 //! A tracker: keeps the registry, and answers for it.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -99,6 +100,7 @@ impl TrackerServer {
             snapshot: config.snapshot,
             saving: Mutex::default(),
         });
+        core.registry().seed(RandomState::new().hash_one(now()));
         core.set_own_relay();
         core.restore();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -122,10 +124,10 @@ impl TrackerServer {
     }
 
     /// The records of the peers whose whole record is vouched for, the newest
-    /// announcement first, at most `limit`.
+    /// announcement first, few of one network, at most `limit`.
     pub fn records(&self, limit: usize) -> Vec<SignedPeerRecord> {
         let registry = self.core.registry();
-        registry.live(now()).filter_map(|listing| listing.record).take(limit).collect()
+        registry.live_of_networks(now()).filter_map(|listing| listing.record).take(limit).collect()
     }
 
     /// A peer that is here.

@@ -9,13 +9,17 @@ use web_time::Instant;
 
 use crate::limits::{
     MAX_KADEMLIA_KEY_BYTES, MAX_KADEMLIA_PROVIDED_KEYS, MAX_KADEMLIA_PROVIDERS,
-    MAX_KADEMLIA_PROVIDERS_PER_KEY, MAX_KADEMLIA_PROVIDERS_PER_PEER, MAX_KADEMLIA_RECORDS,
-    MAX_KADEMLIA_RECORDS_PER_SOURCE, MAX_PEER_RECORD_BYTES,
+    MAX_KADEMLIA_PROVIDERS_PER_KEY, MAX_KADEMLIA_PROVIDERS_PER_NETWORK,
+    MAX_KADEMLIA_PROVIDERS_PER_PEER, MAX_KADEMLIA_RECORDS, MAX_KADEMLIA_RECORDS_PER_SOURCE,
+    MAX_PEER_RECORD_BYTES,
 };
 use libp2p::kad::store::{Error, RecordStore, Result};
 use libp2p::kad::{ProviderRecord, Record, RecordKey};
 use libp2p::{Multiaddr, PeerId};
+use peerage_core::routing::Network;
 use peerage_core::topology::kademlia::{Offer, RecordRefusal, check_record};
+
+use crate::routing::direct_ip;
 
 /// Why a record of another is not kept.
 #[derive(Debug, thiserror::Error)]
@@ -122,21 +126,42 @@ impl Store {
             return false;
         }
         let known = self.providers.get_mut(&record.key);
-        let there = known.as_ref().map_or(0, |known| known.len());
         if let Some(known) = known
             && let Some(old) = known.iter_mut().find(|old| old.provider == record.provider)
         {
             *old = record;
             return true;
         }
-        if there >= MAX_KADEMLIA_PROVIDERS_PER_KEY
-            || self.provides.all >= MAX_KADEMLIA_PROVIDERS
+        if self.provides.all >= MAX_KADEMLIA_PROVIDERS
             || self.provides.of(&record.provider) >= MAX_KADEMLIA_PROVIDERS_PER_PEER
+            || !self.make_place(&record)
         {
             return false;
         }
         self.provides.add(record.provider);
         self.providers.entry(record.key.clone()).or_default().push(record);
+        true
+    }
+
+    /// Makes a place under a key: few of one network have one there, and a full
+    /// key gives that of the network that has most to one that has less.
+    fn make_place(&mut self, record: &ProviderRecord) -> bool {
+        let Some(known) = self.providers.get_mut(&record.key) else { return true };
+        let network = network_of(record);
+        let of = |one: Option<Network>| known.iter().filter(|old| network_of(old) == one).count();
+        let own = of(network);
+        if network.is_some() && own >= MAX_KADEMLIA_PROVIDERS_PER_NETWORK {
+            return false;
+        }
+        if known.len() < MAX_KADEMLIA_PROVIDERS_PER_KEY {
+            return true;
+        }
+        let most = (0..known.len()).max_by_key(|at| of(network_of(&known[*at])));
+        let Some(most) = most.filter(|at| of(network_of(&known[*at])) > own + 1) else {
+            return false;
+        };
+        let replaced = known.remove(most);
+        self.provides.remove(&replaced.provider);
         true
     }
 
@@ -226,6 +251,13 @@ impl RecordStore for Store {
             self.providers.remove(key);
         }
     }
+}
+
+/// The network that a provider names first; none when it names no address, or
+/// one of this machine, whose peers count by their ids.
+fn network_of(record: &ProviderRecord) -> Option<Network> {
+    let ip = record.addresses.iter().find_map(direct_ip)?;
+    (!ip.to_canonical().is_loopback()).then(|| Network::of(ip))
 }
 
 /// A provider record with these addresses instead of those it came with.
@@ -328,6 +360,27 @@ mod tests {
         assert!(store.provides.each.is_empty());
         let long = RecordKey::from(vec![0; MAX_KADEMLIA_KEY_BYTES + 1]);
         assert!(!store.offer_provider(ProviderRecord::new(long, peer(1), Vec::new())));
+    }
+
+    #[test]
+    fn peers_of_one_address_do_not_hide_another_under_a_key() {
+        let (mut store, now) = (Store::new(peer(0)), Instant::now());
+        let of = |number: u16, host: u8| {
+            let address = format!("/ip4/192.0.2.{host}/tcp/1").parse().unwrap();
+            at(provider(1, number, now), vec![address])
+        };
+        let crowd = (1..=20).filter(|number| store.offer_provider(of(*number, 1))).count();
+        assert_eq!(crowd, MAX_KADEMLIA_PROVIDERS_PER_NETWORK);
+        assert!(store.offer_provider(of(30, 2)));
+        assert!(store.offer_provider(of(1, 1)), "again");
+        // Full of many, it is full for more of theirs alone.
+        let mut number = 100;
+        while store.providers(&of(1, 1).key).len() < MAX_KADEMLIA_PROVIDERS_PER_KEY {
+            number += 1;
+            assert!(store.offer_provider(at(provider(1, number, now), Vec::new())));
+        }
+        assert!(!store.offer_provider(at(provider(1, 999, now), Vec::new())));
+        assert!(store.offer_provider(of(40, 40)));
     }
 
     #[test]
