@@ -172,8 +172,6 @@ impl NetworkBehaviour for Behaviour {
 }
 
 #[cfg(test)]
-mod properties;
-#[cfg(test)]
 mod tests {
     use super::*;
 

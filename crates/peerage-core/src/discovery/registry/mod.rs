@@ -35,10 +35,10 @@ use crate::limits::{
     MAX_REGISTRY_ANSWERED_PER_NETWORK, MAX_REGISTRY_BYTES, MAX_REGISTRY_PEERS,
     MAX_REGISTRY_PEERS_PER_NETWORK, MAX_REGISTRY_SCAN,
 };
-use crate::routing::address::Host;
-use addresses::host_of;
 pub use crate::routing::Network;
+use crate::routing::address::Host;
 use crate::routing::is_loopback_network;
+use addresses::host_of;
 use fair::Lots;
 use place::Entry;
 pub use refusal::{Counters, Refusal};

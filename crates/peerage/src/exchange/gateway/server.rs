@@ -235,8 +235,7 @@ impl Gateway {
         origin: Origin,
         face: Option<(Hosts, SocketAddr)>,
         io: T,
-    )
-    where
+    ) where
         T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
         let Some(_seat) = self.shared.seat(caller, &origin) else {
