@@ -22,9 +22,9 @@ pub const MAX_WAITING_PATHS: usize = 512;
 /// and that may lead into any network; the oldest give way.
 pub const MAX_OWN_NAMES: usize = 256;
 
-/// How many relays of circuits that the node itself dials it keeps in mind; the
-/// oldest give way.
-pub const MAX_OWN_RELAYS: usize = 64;
+/// How many places a node keeps in mind that a part of it dials on the node's own
+/// word, boot nodes and the relays of its own circuits; the oldest give way.
+pub const MAX_OWN_PLACES: usize = 64;
 
 /// How many streams yamux itself carries. Crate `yamux` ends the connection over
 /// one more, so this leaves room for the node to refuse single streams before:

@@ -15,7 +15,7 @@ use libp2p::swarm::SwarmEvent;
 use socket2::{Domain, Socket, Type};
 use tokio::sync::{broadcast, mpsc};
 
-use super::actor::{Actor, Shared};
+use super::actor::{Actor, Shared, is_elsewhere};
 use super::behaviour;
 use super::hubs::Hubs;
 use super::keep::Kept;
@@ -49,7 +49,7 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     let state = Arc::new(State::new(peer));
     let streams = Streams::new(config.limits, state.connections.clone());
     let paths = Arc::new(PathTable::default());
-    let gate = Gate::default();
+    let gate = gate(&config, &parts);
     let roaming = match config.roaming {
         true => {
             let (key, port) = (&config.keypair, config.roaming_port);
@@ -67,7 +67,6 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
     let kept = Kept::new(Instant::now());
     let mut hubs = Hubs::new(&config.hubs, peer);
     hubs.keep(&kept);
-    gate.vouch_for(&config.hubs);
     let whereabouts = Whereabouts::new(&config, roaming, ours);
     let shared = Shared {
         state: Arc::clone(&state),
@@ -86,6 +85,17 @@ pub(super) async fn spawn<P: Part>(config: NodeConfig, parts: P) -> Result<Node,
         tokio::spawn(ping::answer_all(pings));
     }
     Ok(Node(Arc::new(Handle { peer, commands, events, state, kept, gate, streams, refused })))
+}
+
+/// The gate of a node, which knows what whoever runs it has given.
+fn gate(config: &NodeConfig, parts: &impl Part) -> Gate {
+    let gate = Gate::default();
+    gate.vouch_for(&config.hubs);
+    gate.give(&parts.given_addresses());
+    // Parts may dial before the first listener is confirmed.
+    let mut listen = config.listen.iter().chain(&config.listen_if_possible);
+    gate.set_loopback(listen.all(|own| !is_elsewhere(own)));
+    gate
 }
 
 fn check(config: &NodeConfig) -> Result<(), SpawnError> {

@@ -24,7 +24,7 @@ use peerage_core::discovery::Surroundings;
 use peerage_core::routing::address::{Host, Place, dns_list, ip};
 
 use super::{dialable, surroundings};
-use crate::limits::{MAX_OWN_NAMES, MAX_OWN_RELAYS};
+use crate::limits::{MAX_OWN_NAMES, MAX_OWN_PLACES};
 use crate::sync::lock;
 
 /// On whose word something is dialled.
@@ -54,9 +54,9 @@ struct State {
     /// Names that whoever runs the node has given, and whose addresses may be
     /// anywhere. The newest last.
     names: Mutex<VecDeque<String>>,
-    /// The relays of circuits that the node itself dials: the relay's client
-    /// dials them.
-    relays: Mutex<VecDeque<Multiaddr>>,
+    /// Places that behaviours dial on the node's own word: boot nodes, and the
+    /// relays of circuits that the node itself dials. The newest last.
+    places: Mutex<VecDeque<Multiaddr>>,
 }
 
 impl Gate {
@@ -73,6 +73,15 @@ impl Gate {
     pub(crate) fn vouch_for(&self, addresses: &[Multiaddr]) {
         for name in addresses.iter().filter_map(name_of) {
             remember(&self.0.names, name, MAX_OWN_NAMES);
+        }
+    }
+
+    /// Notes that whoever runs this node gave these addresses to a part of it,
+    /// which dials them itself.
+    pub(crate) fn give(&self, addresses: &[Multiaddr]) {
+        self.vouch_for(addresses);
+        for address in addresses {
+            remember(&self.0.places, bare(address), MAX_OWN_PLACES);
         }
     }
 
@@ -110,7 +119,7 @@ impl Gate {
             self.note_relay(address);
             return Some(if self.is_own_name(address) { Word::Own } else { Word::Stranger });
         }
-        if lock(&self.0.relays).contains(&bare(address)) {
+        if lock(&self.0.places).contains(&bare(address)) {
             return Some(Word::Own);
         }
         let worth = self.here().worth_dialling(std::slice::from_ref(address));
@@ -124,7 +133,7 @@ impl Gate {
 
     fn note_relay(&self, address: &Multiaddr) {
         if Place::try_from(address).is_ok_and(|place| place.relay().is_some()) {
-            remember(&self.0.relays, bare(address), MAX_OWN_RELAYS);
+            remember(&self.0.places, bare(address), MAX_OWN_PLACES);
         }
     }
 
@@ -301,6 +310,14 @@ mod tests {
         let circuit = address(&format!("{relay}/p2p-circuit"));
         assert_eq!(gate.on_own_word(|| gate.admit(&circuit)), Some(Word::Own));
         assert_eq!(gate.admit(&relay), Some(Word::Own));
+    }
+
+    #[test]
+    fn what_a_part_was_given_it_may_dial() {
+        let (gate, boot) = (Gate::default(), address(&format!("{NEAR}{RELAY}")));
+        assert_eq!(gate.admit(&boot), None);
+        gate.give(&[address(NEAR)]);
+        assert_eq!(gate.admit(&boot), Some(Word::Own));
     }
 
     #[test]

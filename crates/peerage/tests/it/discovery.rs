@@ -404,7 +404,8 @@ async fn a_flood_of_announcements_is_shed_and_the_honest_found_again() {
     let noticed = Arc::new(AtomicBool::new(false));
     let is_noticed = Arc::clone(&noticed);
     let flooding = flooder.run(async move {
-        (0..1000).take_while(|_| !is_noticed.load(Ordering::Relaxed)).for_each(|_| flood(from));
+        let socket = flooding_from(from);
+        (0..1000).take_while(|_| !is_noticed.load(Ordering::Relaxed)).for_each(|_| flood(&socket));
     });
     let noticing = async {
         let failed = failed.wait_for(|status| matches!(status, LanStatus::Failed(_)));
@@ -422,11 +423,15 @@ async fn a_flood_of_announcements_is_shed_and_the_honest_found_again() {
     one.stop().await;
 }
 
-/// Sends 20,000 invented services, and bytes that are no DNS message at all.
-fn flood(from: Ipv4Addr) {
+fn flooding_from(from: Ipv4Addr) -> Socket {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
     socket.bind(&SocketAddr::from((from, 5353)).into()).unwrap();
     socket.set_multicast_if_v4(&from).unwrap();
+    socket
+}
+
+/// Sends 20,000 invented services, and bytes that are no DNS message at all.
+fn flood(socket: &Socket) {
     let everybody = SocketAddr::from(([224, 0, 0, 251], 5353)).into();
     let send = |packet: &[u8]| socket.send_to(packet, &everybody).unwrap();
     for packet in 0..1000_u32 {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{PeerId, identify};
+use libp2p::{Multiaddr, PeerId, identify};
 
 use super::Part;
 
@@ -31,5 +31,11 @@ impl<A: Part, B: Part> Part for Both<A, B> {
 
     fn outgoing_connections(&self) -> u32 {
         self.one.outgoing_connections().max(self.other.outgoing_connections())
+    }
+
+    fn given_addresses(&self) -> Vec<Multiaddr> {
+        let mut given = self.one.given_addresses();
+        given.extend(self.other.given_addresses());
+        given
     }
 }

@@ -9,10 +9,10 @@ use std::convert::Infallible;
 pub use both::Both;
 pub use driven::Driven;
 
-use libp2p::PeerId;
 use libp2p::identify;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{NetworkBehaviour, dummy};
+use libp2p::{Multiaddr, PeerId};
 
 /// A protocol's place in a node's swarm.
 ///
@@ -35,6 +35,13 @@ pub trait Part: NetworkBehaviour<ToSwarm = Infallible> + Send {
     fn outgoing_connections(&self) -> u32 {
         0
     }
+
+    /// The addresses of others that this part was given by whoever runs the
+    /// node, boot nodes say, and dials itself: the node lets it. What a part
+    /// hears from strangers it dials where that can be meant for this host.
+    fn given_addresses(&self) -> Vec<Multiaddr> {
+        Vec::new()
+    }
 }
 
 /// No part at all.
@@ -49,5 +56,9 @@ impl<P: Part> Part for Toggle<P> {
 
     fn outgoing_connections(&self) -> u32 {
         self.as_ref().map_or(0, Part::outgoing_connections)
+    }
+
+    fn given_addresses(&self) -> Vec<Multiaddr> {
+        self.as_ref().map_or_else(Vec::new, Part::given_addresses)
     }
 }

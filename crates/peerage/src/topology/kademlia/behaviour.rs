@@ -341,6 +341,10 @@ fn fail(done: Done, error: &kad::store::Error) {
 }
 
 impl Part for Behaviour {
+    fn given_addresses(&self) -> Vec<Multiaddr> {
+        self.config.boot_nodes.iter().map(|(_, address)| address.clone()).collect()
+    }
+
     fn on_identified(&mut self, peer: PeerId, info: &identify::Info) {
         let (addresses, refused) = self.guard.useful(&info.listen_addrs);
         self.count_addresses(refused);

@@ -57,7 +57,15 @@ async fn kubo_and_we_find_each_other() {
     // asks, whom nobody meets on the way to another.
     let other = node(beside_ipfs(&middle)).await;
     until("the other in the routing table", async || size(&middle).await == 3).await;
-    assert_eq!(kubo.find(other.peer_id()).await, other.listen_addresses());
+    // More than once if need be: one of six times or so its first answer is empty.
+    let mut finding = Vec::new();
+    for _ in 0..10 {
+        finding = kubo.find(other.peer_id()).await;
+        if !finding.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(finding, other.listen_addresses());
     let client = KademliaConfig { mode: Some(Mode::Client), ..beside_ipfs(&middle) };
     let (keypair, host) = newcomer(client).await;
     let shelf = Arc::new(Shelf::default());
