@@ -51,6 +51,8 @@ pub(crate) enum Event {
     },
     /// A file or folder is in the store.
     Added { path: String, cid: String, bytes: u64 },
+    /// Something is offered no more, which was there so many times.
+    Unshared { cid: String, times: usize },
     /// A provider is being reached.
     Connecting { peer: String },
     /// A provider is reached, over this path.

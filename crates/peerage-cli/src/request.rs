@@ -36,6 +36,8 @@ pub(crate) enum Request {
     },
     /// Put these in the store.
     Add { paths: Vec<Place>, metadata: bool, layout: LayoutArgs },
+    /// Offer this no more.
+    Unshare { cid: String },
     /// Write a CAR file.
     Export { cid: String, output: Place },
     /// Read a CAR file.

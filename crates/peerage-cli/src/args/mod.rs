@@ -104,6 +104,11 @@ pub(crate) enum Verb {
     Get(GetArgs),
     /// Add files and folders to the store and print their CIDs
     Add(AddArgs),
+    /// Offer something no more that was shared or added; the files stay
+    Unshare {
+        /// Its CID, or a link to it
+        cid: String,
+    },
     /// Write what a CID names to a CAR file
     Export(ExportArgs),
     /// Read the blocks of a CAR file into the store

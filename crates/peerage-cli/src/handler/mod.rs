@@ -37,6 +37,7 @@ pub(crate) async fn run(
         Request::Add { paths, metadata, layout } => {
             share::add(host, &paths, metadata, layout, &context).await
         }
+        Request::Unshare { cid } => share::unshare(host, &cid, &context).await,
         Request::Get { target, output, peers, max_files, max_size } => {
             let most = get::Most { files: max_files, bytes: max_size };
             get::get(host, &target, &output.path(), &peers, most, &context).await

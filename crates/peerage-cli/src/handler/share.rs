@@ -1,5 +1,5 @@
-//! `share` and `add`: from the user's files to the store. Only `share` makes a
-//! link, and waits for it.
+//! `share`, `add` and `unshare`: from the user's files to the store and back.
+//! Only `share` makes a link, and waits for it.
 
 use std::{
     net::SocketAddr,
@@ -16,7 +16,9 @@ use peerage::{
     data::{HashKind, Profile},
     exchange::serving::{Served, ServingEvent},
     import::{ImportError, ImportOptions, ImportProgress, ImportWarning, Imported},
+    link::{LinkError, Target},
     session::{Share, ShareError},
+    store::StoreError,
     text::{FileName, Platform},
 };
 use tokio::{
@@ -95,7 +97,11 @@ pub(super) async fn serve(host: &Host, wanted: Wanted, context: &Context) -> Res
         () = report(events, context) => {}
     }
     // The store forgets what nobody shares any more; the files stay.
-    host.session().unshare(share.imported.owner).await.map_err(|error| store_failure(&error))
+    match host.session().unshare(share.imported.owner).await {
+        // `unshare` was before it.
+        Err(StoreError::NoSuchOwner { .. }) => Ok(()),
+        done => done.map_err(|error| store_failure(&error)),
+    }
 }
 
 /// Adds each path to the store.
@@ -120,6 +126,32 @@ pub(super) async fn add(
         context.say(Event::Added { path: shown, cid: root.to_string(), bytes: total_bytes }).await;
     }
     Ok(())
+}
+
+/// Takes back whatever offers this CID.
+///
+/// # Errors
+///
+/// When nothing does, or the store fails.
+pub(super) async fn unshare(host: &Host, cid: &str, context: &Context) -> Result<(), Failure> {
+    let target: Target = cid.parse().map_err(|error: LinkError| bad_cid(&error))?;
+    let root = *target.cid();
+    let session = host.session();
+    let owners = session.store().owners().into_iter();
+    let offered: Vec<_> = owners.filter(|owner| owner.offered() == Some(root)).collect();
+    if offered.is_empty() {
+        let cause = format!("nothing that is shared or added here is {root}");
+        return Err(Failure::new(Code::NotFound, cause, "give the CID that `share` or `add` said"));
+    }
+    for owner in &offered {
+        session.unshare(owner.id).await.map_err(|error| store_failure(&error))?;
+    }
+    context.say(Event::Unshared { cid: root.to_string(), times: offered.len() }).await;
+    Ok(())
+}
+
+fn bad_cid(error: &LinkError) -> Failure {
+    Failure::of(Code::BadTarget, error)
 }
 
 fn file_name(name: &str) -> Result<FileName, Failure> {

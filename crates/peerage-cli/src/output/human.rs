@@ -168,7 +168,7 @@ fn qr_columns(qr: Qr, terminal: bool) -> Option<usize> {
 fn result_line(event: &Event) -> Option<String> {
     Some(match event {
         Event::Added { path, cid, .. } => format!("{cid} {}", clean(path)),
-        Event::Exported { cid, .. } => cid.clone(),
+        Event::Exported { cid, .. } | Event::Unshared { cid, .. } => cid.clone(),
         Event::Imported { roots, .. } => roots.join("\n"),
         Event::Role(role) => role_lines(role),
         Event::Peer(peer) => peer_line(peer),

@@ -27,6 +27,7 @@ pub(crate) fn run(verb: Verb, settings: &Settings) -> Result<(), Failure> {
         Verb::Share(arguments) => transfer::share(arguments, settings),
         Verb::Get(arguments) => ask(transfer::get(&arguments)?),
         Verb::Add(arguments) => ask(transfer::add(&arguments)?),
+        Verb::Unshare { cid } => ask(Request::Unshare { cid }),
         Verb::Export(arguments) => ask(transfer::export(&arguments)?),
         Verb::Import(arguments) => ask(transfer::import(&arguments)?),
         Verb::Id { verb } => identity::run(verb, settings),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Events, Home};
+use crate::support::{Events, Home, bytes};
 
 /// How long each link waits for a hub.
 const LINK: Duration = Duration::from_secs(5);
@@ -32,4 +32,29 @@ fn adding_does_not_wait_for_a_hub_that_is_dead() {
     assert!(took < 2 * LINK, "{took:?}, and a link for each would take {:?}", 3 * LINK);
     let (code, events) = add.finish();
     assert_eq!(code, Some(0), "{events:?}");
+}
+
+#[test]
+fn what_is_added_is_there_until_it_is_unshared() {
+    let (home, other) = (Home::new(), Home::new());
+    fs::write(home.work().join("picture.jpg"), bytes(100_000)).unwrap();
+    let cid = home.ok(&["add", "picture.jpg"]).split(' ').next().unwrap().to_owned();
+    let again = home.ok(&["add", "picture.jpg"]);
+    assert!(again.starts_with(&cid), "{again}");
+
+    let (_up, address) = home.up();
+    other.ok(&["get", &cid, "--peer", &address]);
+    assert!(fs::read(other.work().join(&cid)).unwrap() == bytes(100_000));
+
+    let (code, events) = home.start(&["unshare", &cid]).finish();
+    assert_eq!((code, &events[0]["event"]), (Some(0), &"unshared".into()), "{events:?}");
+    assert_eq!((&events[0]["cid"], &events[0]["times"]), (&cid.as_str().into(), &2.into()));
+    assert!(home.work().join("picture.jpg").exists());
+    let stranger = Home::new();
+    let refused = stranger.run(&["get", &cid, "--peer", &address]);
+    assert_eq!(refused.code, Some(6), "{}", refused.errors);
+
+    assert_eq!(home.run(&["unshare", &cid]).code, Some(6), "it is gone already");
+    assert_eq!(other.run(&["unshare", &cid]).code, Some(6), "what was got is not offered");
+    assert_eq!(home.run(&["unshare", "nonsense"]).code, Some(3));
 }

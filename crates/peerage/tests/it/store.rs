@@ -137,6 +137,29 @@ fn an_owner_may_be_one_file() {
 }
 
 #[test]
+fn what_an_owner_is_for_outlasts_the_process_and_others_hear_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mut changes = store.owner_changes();
+    let root = hash(codec::RAW, HashKind::Sha2_256, b"dawn");
+    let got = store.add_owner(OwnerKind::download(root, folder.path())).unwrap();
+    let [shared, added] = [Purpose::Shared, Purpose::Added].map(|purpose| {
+        let owner = store.add_owner(OwnerKind::files(purpose, folder.path())).unwrap();
+        store.set_root(owner, root).unwrap();
+        owner
+    });
+    assert!(changes.has_changed().unwrap());
+    changes.mark_unchanged();
+    store.remove_owner(shared).unwrap();
+    assert!(changes.has_changed().unwrap());
+    drop(store);
+
+    let store = Store::open(folder.path()).unwrap();
+    let offered: Vec<_> = store.owners().iter().map(|owner| (owner.id, owner.offered())).collect();
+    assert_eq!(offered, [(got, None), (added, Some(root))]);
+}
+
+#[test]
 fn notices_a_changed_a_shortened_and_a_missing_file() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 5] = [
