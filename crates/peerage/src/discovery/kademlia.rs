@@ -1,6 +1,5 @@
 //! Kademlia as one way of finding peers.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -40,7 +39,7 @@ impl Way for Kademlia {
 
     fn withdraw(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            for key in self.swap_announced(HashSet::new()) {
+            for key in self.keep_announced(&[]) {
                 self.stop_providing(&key).await;
             }
             self.remove().await;
@@ -58,17 +57,18 @@ impl Way for Kademlia {
 
 impl Kademlia {
     async fn announce_presence(&self, presence: &Presence) -> Result<Duration, WayError> {
-        let mut keys: HashSet<Key> = presence.keys.iter().cloned().collect();
-        if !self.has_records() {
-            keys.insert(Key::Peer(self.own()));
-        }
-        for key in self.swap_announced(keys.clone()) {
+        let own = (!self.has_records()).then(|| Key::Peer(self.own()));
+        let keys: Vec<Key> = own.into_iter().chain(presence.keys.iter().cloned()).collect();
+        for key in self.keep_announced(&keys) {
             self.stop_providing(&key).await;
         }
         if self.has_records() {
             self.put(presence.record.clone()).await?;
         }
-        let providing = stream::iter(keys).map(|key| async move { self.provide(&key).await });
+        // What was announced lately is left alone: with many keys, only what is
+        // new or was not reached before time was up costs a walk each.
+        let due = self.unannounced(&keys, presence.record.addresses());
+        let providing = stream::iter(due).map(|key| self.announce(key));
         let mut provided = providing.buffer_unordered(ANNOUNCEMENTS);
         let mut outcome = Ok(self.lifetime());
         while let Some(result) = provided.next().await {

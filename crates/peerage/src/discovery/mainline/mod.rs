@@ -16,7 +16,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::limits::{
     MAINLINE_ANNOUNCE_SECONDS, MAINLINE_LOOK_UP_SECONDS, MAX_MAINLINE_HINTS, MAX_MAINLINE_KEYS,
@@ -32,7 +32,7 @@ use mainline::{Dht, Id, MutableItem};
 use peerage_core::discovery::mainline::{
     Item, SALT, addresses_at, announced_port, info_hash, public_key, read_value,
 };
-use peerage_core::discovery::{Key, Scope, SignedPeerRecord};
+use peerage_core::discovery::{Key, Said, Scope, SignedPeerRecord};
 use tokio::time::{sleep, timeout};
 
 use super::way::{Finding, Presence, Way, WayError, WayName};
@@ -104,6 +104,9 @@ pub struct Mainline {
     scope: Scope,
     /// The sequence number of the record that was put last.
     put: Mutex<Option<u64>>,
+    /// Under which keys this node has said that it is there, and at which port.
+    said: Mutex<(Said, Option<u16>)>,
+    began: Instant,
 }
 
 impl Mainline {
@@ -121,7 +124,9 @@ impl Mainline {
         // Building resolves the names of the bootstrap nodes, and blocks.
         let built = tokio::task::spawn_blocking(move || build(&config)).await;
         let dht = built.map_err(io::Error::other)??.as_async();
-        Ok(Self { dht, keypair, identify, announced_port, scope, put: Mutex::new(None) })
+        let said = Mutex::new((Said::new(HOLDS), None));
+        let (put, began) = (Mutex::new(None), Instant::now());
+        Ok(Self { dht, keypair, identify, announced_port, scope, put, said, began })
     }
 
     /// Where its socket is bound.
@@ -139,9 +144,13 @@ impl Mainline {
         }
         let addresses = presence.record.addresses();
         let port = self.announced_port.or_else(|| announced_port(addresses));
-        let own = Key::Peer(self.own_peer());
-        let keys = std::iter::once(&own).chain(&presence.keys).take(MAX_MAINLINE_KEYS);
-        let places = keys.filter_map(|key| Some(self.announce_place(key, port?).boxed()));
+        let own = std::iter::once(Key::Peer(self.own_peer()));
+        let keys: Vec<_> =
+            own.chain(presence.keys.iter().cloned()).take(MAX_MAINLINE_KEYS).collect();
+        let due = self.unsaid(&keys, port);
+        let is_said = due.len() < keys.len();
+        let places =
+            due.into_iter().filter_map(|key| Some(self.announce_place(key, port?).boxed()));
         let mut jobs: Vec<BoxFuture<'_, Result<(), WayError>>> = places.collect();
         if public_key(&self.own_peer()).is_some() {
             jobs.insert(0, self.put_record(&presence.record).boxed());
@@ -149,22 +158,36 @@ impl Mainline {
         let jobs = stream::iter(jobs).buffer_unordered(MAX_MAINLINE_WALKS);
         let results: Vec<Result<(), WayError>> = jobs.collect().await;
         let nothing = || Err(WayError::Unavailable("there is no IPv4 address to announce".into()));
-        match results.iter().any(Result::is_ok) {
+        match results.iter().any(Result::is_ok) || (is_said && results.is_empty()) {
             true => Ok(HOLDS),
             false => results.into_iter().next().unwrap_or_else(nothing).map(|()| HOLDS),
         }
     }
 
+    /// Which of these keys are to be said now, at this port.
+    fn unsaid(&self, keys: &[Key], port: Option<u16>) -> Vec<Key> {
+        let mut said = lock(&self.said);
+        if said.1 != port {
+            said.0.expire();
+            said.1 = port;
+        }
+        // Nothing can be taken back there: it is forgotten by itself.
+        said.0.retain(keys);
+        said.0.due(keys, self.began.elapsed())
+    }
+
     /// Says that there is somebody for a key. First it asks who else is: a
     /// walk that only asks where to announce would hide the answers from a
     /// look-up of the same key beside it.
-    async fn announce_place(&self, key: &Key, port: u16) -> Result<(), WayError> {
-        let hash = id(key);
+    async fn announce_place(&self, key: Key, port: u16) -> Result<(), WayError> {
+        let hash = id(&key);
         let announce = async {
             self.dht.get_peers(hash).for_each(|_| ready(())).await;
             self.dht.announce_peer(hash, Some(port)).await.map(|_| ()).map_err(refused)
         };
-        within(ANNOUNCE, announce).await
+        within(ANNOUNCE, announce).await?;
+        lock(&self.said).0.note(key, self.began.elapsed());
+        Ok(())
     }
 
     async fn put_record(&self, record: &SignedPeerRecord) -> Result<(), WayError> {

@@ -195,6 +195,7 @@ impl Tracker {
         let keys = presence.keys.iter().filter_map(rendezvous::namespace_of);
         let namespaces: Vec<_> =
             own.into_iter().chain(keys).take(MAX_REGISTRY_TOPICS_PER_PEER).collect();
+        self.unregister_others(known, &namespaces).await?;
         let mut stream = Some(stream);
         let mut shortest = u64::MAX;
         for (index, namespace) in namespaces.iter().enumerate() {
@@ -203,6 +204,22 @@ impl Tracker {
             lock(&known.memory).kept = Some(Kept::Registrations(namespaces[..=index].to_vec()));
         }
         Ok(Duration::from_secs(shortest))
+    }
+
+    /// Takes back what is registered under other namespaces than these.
+    async fn unregister_others(
+        &self,
+        known: &Known,
+        namespaces: &[String],
+    ) -> Result<(), WayError> {
+        let Some(Kept::Registrations(kept)) = lock(&known.memory).kept.clone() else {
+            return Ok(());
+        };
+        for namespace in kept.into_iter().filter(|one| !namespaces.contains(one)) {
+            let mut stream = self.open(known).await?;
+            exchange::unregister(&mut stream, namespace).await?;
+        }
+        Ok(())
     }
 
     /// Registers under one namespace, in the form that the point reads.

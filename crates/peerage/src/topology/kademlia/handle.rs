@@ -1,8 +1,7 @@
 //! The handle to a node's Kademlia.
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::limits::MAX_KADEMLIA_ANSWERS;
 use crate::sync::lock;
@@ -10,8 +9,8 @@ use futures::channel::oneshot;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
 use libp2p::kad::RecordKey;
-use libp2p::{PeerId, StreamProtocol};
-use peerage_core::discovery::{Finding, Key, SignedPeerRecord};
+use libp2p::{Multiaddr, PeerId, StreamProtocol};
+use peerage_core::discovery::{Finding, Key, Said, SignedPeerRecord};
 use tokio::sync::mpsc;
 
 use super::KademliaConfig;
@@ -45,8 +44,9 @@ struct Shared {
     protocol: StreamProtocol,
     records: bool,
     lifetime: Duration,
-    /// What was announced last.
-    announced: Mutex<HashSet<Key>>,
+    /// What was announced, from which addresses, and since when time counts.
+    announced: Mutex<(Said, Vec<Multiaddr>)>,
+    began: Instant,
 }
 
 impl Kademlia {
@@ -63,7 +63,8 @@ impl Kademlia {
             protocol: config.protocol.clone(),
             records: config.records,
             lifetime: config.record_lifetime,
-            announced: Mutex::default(),
+            announced: Mutex::new((Said::new(config.record_lifetime), Vec::new())),
+            began: Instant::now(),
         }))
     }
 
@@ -88,11 +89,26 @@ impl Kademlia {
         self.0.lifetime
     }
 
-    /// Remembers what is announced; what was before and is no more.
-    pub(crate) fn swap_announced(&self, keys: HashSet<Key>) -> Vec<Key> {
+    /// What of that which was announced is to be no more.
+    pub(crate) fn keep_announced(&self, keys: &[Key]) -> Vec<Key> {
+        lock(&self.0.announced).0.retain(keys)
+    }
+
+    /// What of these keys is still to be announced from these addresses.
+    pub(crate) fn unannounced(&self, keys: &[Key], addresses: &[Multiaddr]) -> Vec<Key> {
         let mut announced = lock(&self.0.announced);
-        let before = std::mem::replace(&mut *announced, keys);
-        before.difference(&announced).cloned().collect()
+        if announced.1 != addresses {
+            announced.0.expire();
+            announced.1 = addresses.to_vec();
+        }
+        announced.0.due(keys, self.0.began.elapsed())
+    }
+
+    /// Says that this node provides a key, and remembers it.
+    pub(crate) async fn announce(&self, key: Key) -> Result<(), KademliaError> {
+        self.provide(&key).await?;
+        lock(&self.0.announced).0.note(key, self.0.began.elapsed());
+        Ok(())
     }
 
     /// Keeps this node's signed record with the peers that are closest to its
