@@ -83,7 +83,11 @@ mod tests {
         for round in 0..10 {
             let now = Duration::from_secs(round * 10);
             let due = said.due(&keys, now);
-            assert_eq!(due, keys[round as usize * 100..], "in order, and none twice");
+            assert_eq!(
+                due,
+                keys[usize::try_from(round).unwrap() * 100..],
+                "in order, and none twice"
+            );
             due.into_iter().take(100).for_each(|key| said.note(key, now));
         }
         assert_eq!(said.due(&keys, Duration::from_secs(100)), []);
