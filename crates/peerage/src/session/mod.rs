@@ -75,7 +75,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`StoreError::InUse`] when another process runs on this home.
+    /// [`StoreError::InUse`](crate::store::StoreError::InUse) when another process runs on this home.
     pub async fn open(home: &Home, options: SessionOptions) -> Result<Self, OpenError> {
         let folder = home.store();
         let store = tokio::task::spawn_blocking(move || Store::open(&folder));

@@ -27,7 +27,8 @@ pub struct SessionOptions {
     /// Under which names, besides that address and `localhost`.
     pub http_hosts: Hosts,
     /// By which ways to find peers and be found, besides the local network.
-    /// Ways that need the running node come later, by [`Finder::add`].
+    /// Ways that need the running node come later, by
+    /// [`Finder::add`](crate::discovery::Finder::add).
     pub ways: Vec<Arc<dyn Way>>,
     /// By which of those that need the running node.
     pub wide: Wide,
